@@ -1,0 +1,27 @@
+// The kernel families of this package; table.cpp joins them into the one table handed to mx-core.
+#pragma once
+
+#include <vector>
+
+#include "mx/abi.h"
+
+namespace mx::cpu {
+
+std::vector<mx_kernel> pointwise_kernels() __attribute__((weak));
+std::vector<mx_kernel> reduce_kernels() __attribute__((weak));
+std::vector<mx_kernel> arg_reduce_kernels() __attribute__((weak));
+std::vector<mx_kernel> random_kernels() __attribute__((weak));
+std::vector<mx_kernel> shuffle_kernels() __attribute__((weak));
+
+std::vector<mx_kernel> movement_kernels() __attribute__((weak));
+std::vector<mx_kernel> indexing_kernels() __attribute__((weak));
+std::vector<mx_kernel> matmul_kernels() __attribute__((weak));
+std::vector<mx_kernel> convolution_kernels() __attribute__((weak));
+std::vector<mx_kernel> pooling_kernels() __attribute__((weak));
+std::vector<mx_kernel> normalization_kernels() __attribute__((weak));
+std::vector<mx_kernel> softmax_kernels() __attribute__((weak));
+
+const mx_kernel_table& kernel_table();
+const mx_device& device();
+
+}  // namespace mx::cpu

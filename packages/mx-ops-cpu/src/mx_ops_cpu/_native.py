@@ -1,0 +1,46 @@
+"""Loads the compiled module, having made sure that the libraries it links are found."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib
+import importlib.metadata
+from types import ModuleType
+
+# Distribution, and the end of the path of its library. The extension's RPATH finds them only when all
+# three packages share one site-packages; loaded here first, the dynamic loader takes these by their soname.
+_LIBRARIES = (
+    ("onednn-cpu-gomp", "libdnnl.so.3"),
+    ("scipy-openblas32", "lib/libscipy_openblas.so"),
+)
+
+
+def _load_library(distribution: str, ending: str) -> None:
+    """Loads a library out of an installed distribution; ImportError with the cure when that fails."""
+    try:
+        files = importlib.metadata.distribution(distribution).files or []
+    except importlib.metadata.PackageNotFoundError:
+        msg = f"mx-ops-cpu needs {distribution}, which is not installed: pip install {distribution}"
+        raise ImportError(msg) from None
+    for file in files:
+        if str(file).endswith(ending):
+            try:
+                ctypes.CDLL(str(file.locate()))
+            except OSError as error:
+                cure = f"pip install --force-reinstall {distribution}"
+                if "libgomp" in str(error):
+                    cure = "install the system's OpenMP runtime (Debian, Ubuntu: apt-get install libgomp1)"
+                msg = f"mx-ops-cpu cannot load {ending} of {distribution}: {error}; {cure}"
+                raise ImportError(msg) from error
+            return
+    msg = f"{distribution} is installed but lacks {ending}: pip install --force-reinstall {distribution}"
+    raise ImportError(msg)
+
+
+@functools.cache
+def kernels() -> ModuleType:
+    """The compiled module mx_ops_cpu._kernels. Raises ImportError naming the library or package that lacks."""
+    for distribution, ending in _LIBRARIES:
+        _load_library(distribution, ending)
+    return importlib.import_module("mx_ops_cpu._kernels")
