@@ -1,0 +1,42 @@
+"""The exceptions of MX. Every one is an ``MXNetError``, the class MXNet programs catch, and also the matching
+Python built-in where there is one. Messages say what failed, what was expected, what came and what to do."""
+
+from __future__ import annotations
+
+__all__ = [
+    "DTypeError",
+    "MXNetError",
+    "OpNotAvailable",
+    "ParameterError",
+    "PluginError",
+    "RecordFileError",
+    "ShapeError",
+]
+
+
+class MXNetError(RuntimeError):
+    """Any failure of an operator, the engine or a file: the class that MXNet programs catch."""
+
+
+class ShapeError(MXNetError, ValueError):
+    """Shapes that do not fit each other or the operator."""
+
+
+class DTypeError(MXNetError, TypeError):
+    """Element types that do not fit each other or the operator."""
+
+
+class ParameterError(MXNetError, ValueError):
+    """An operator parameter that is unknown, missing, or out of its range."""
+
+
+class OpNotAvailable(MXNetError):
+    """No kernel and no composition for this operator, device and element type."""
+
+
+class PluginError(MXNetError, ImportError):
+    """A plug-in that is missing, broken, or built for another version."""
+
+
+class RecordFileError(MXNetError, OSError):
+    """A file that is cut, damaged, or not of the format it should be."""
