@@ -1,0 +1,52 @@
+"""mx-core as the first of its own plug-ins: its operators, and the names of `mxnet` that it serves."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from mx_core.plugin import hookimpl
+
+__all__ = ["mx_namespaces", "mx_ops"]
+
+# The name behind "mxnet." -> a module, or "module:attribute". Two spellings of one thing are MXNet's own.
+_NAMESPACES = {
+    "nd": "mx_core.ndarray",
+    "ndarray": "mx_core.ndarray",
+    "ndarray.ndarray": "mx_core.ndarray.array",
+    "autograd": "mx_core.autograd",
+    "random": "mx_core.random",
+    "rnd": "mx_core.random",
+    "context": "mx_core.context",
+    "base": "mx_core.base",
+    "engine": "mx_core.engine",
+    "util": "mx_core.util",
+    "name": "mx_core.name",
+    "error": "mx_core.errors",
+    "init": "mx_core.initializer",
+    "initializer": "mx_core.initializer",
+    "optimizer": "mx_core.optimizer",
+    "lr_scheduler": "mx_core.lr_scheduler",
+    "metric": "mx_core.metric",
+    "kv": "mx_core.kvstore",
+    "kvstore": "mx_core.kvstore",
+    "Context": "mx_core.context:Context",
+    "cpu": "mx_core.context:cpu",
+    "cpu_pinned": "mx_core.context:cpu_pinned",
+    "gpu": "mx_core.context:gpu",
+    "current_context": "mx_core.context:current_context",
+    "MXNetError": "mx_core.errors:MXNetError",
+}
+
+
+@hookimpl
+def mx_namespaces() -> dict[str, str]:
+    """What mx-core serves of `mxnet`."""
+    return dict(_NAMESPACES)
+
+
+@hookimpl
+def mx_ops() -> list[ModuleType]:
+    """The operators that mx-core defines: importing the package `ops` defines them all."""
+    from mx_core import ops
+
+    return [ops]

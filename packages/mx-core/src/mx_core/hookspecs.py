@@ -1,0 +1,107 @@
+"""The hooks of MX: everything a plug-in can add, one function each. This module is the extension manual.
+
+A plug-in is a module that a package announces in its pyproject.toml:
+
+    [project.entry-points.mxnet]
+    foo = "mx_ops_foo.plugin"
+
+and that answers the hooks it knows, each marked with ``hookimpl``:
+
+    from mx_core.plugin import hookimpl
+
+    @hookimpl
+    def mx_ops():
+        from mx_ops_foo import operators
+        return [operators]
+
+A hook returns values; it changes nothing by itself. It may leave out arguments it does not read. Import what
+is heavy inside the hook, not at the top of the module: plug-in modules are imported by everyone who uses MX.
+Nothing here is called per operator call: `plugin.py` asks each hook once, at the first use of what it brings.
+
+A plug-in that fails is left out with one warning that names it; ``MX_DISABLE_PLUGINS=foo`` keeps it out
+silently. Names that two plug-ins bring are refused, with both named.
+"""
+
+# mypy: disable-error-code="empty-body"
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pluggy
+
+__all__ = [
+    "PROJECT",
+    "mx_classes",
+    "mx_devices",
+    "mx_kernels",
+    "mx_namespaces",
+    "mx_op_cases",
+    "mx_ops",
+]
+
+PROJECT = "mxnet"
+_hookspec = pluggy.HookspecMarker(PROJECT)
+
+
+@_hookspec
+def mx_ops() -> Iterable[Any]:
+    """Operators, as modules whose import defines them with ``@op`` or as the OpDefs that ``@op`` made.
+
+    Asked at the first look-up of an operator (the first ``mx.nd.<name>``). The names, aliases and methods
+    appear in ``mx.nd``, in ``mx.sym`` and on NDArray. An operator that another plug-in has already is
+    refused, unless it is declared with ``@op(overrides="plug-in:operator")``.
+
+    >>> from mx_core import hookspecs
+    >>> hookspecs.mx_ops.__annotations__["return"]
+    'Iterable[Any]'
+    """
+
+
+@_hookspec
+def mx_devices() -> Iterable[Any]:
+    """Kinds of devices, as capsules named "mx.device.v1" that hold an ``mx_device`` (include/mx/abi.h).
+
+    Asked when an array is first made on any device. The capsule's device must live as long as the process.
+    Two packages that bring one device name are refused, both named. A device that is not there now (no GPU
+    in this machine) is returned nevertheless: its ``count`` says 0.
+    """
+
+
+@_hookspec
+def mx_kernels(device: str) -> Iterable[Any] | None:
+    """Kernels for a kind of device, as capsules named "mx.kernel_table.v1" that hold an ``mx_kernel_table``.
+
+    device: "cpu", "gpu" or the name another device plug-in chose. Asked once for each, when it is first used.
+    Return None where the package has no kernels for it. Kernels of one operator are tried from the highest
+    priority down; one that answers MX_UNSUPPORTED passes the call on, at last to the operator's composition.
+    """
+
+
+@_hookspec
+def mx_namespaces() -> Mapping[str, str]:
+    """Attributes and submodules of ``mxnet``: the name behind ``mxnet.`` -> what it stands for.
+
+    A value is a module, "mx_gluon", or an attribute of one, "mx_core.context:cpu". Modules serve their
+    submodules too: with ``{"gluon": "mx_gluon"}``, ``import mxnet.gluon.nn`` is the module ``mx_gluon.nn``, the
+    very same object. Asked at the first name that mx-core itself does not have; imported at its first use.
+    """
+
+
+@_hookspec
+def mx_classes() -> Iterable[type]:
+    """Optimizers, metrics, initializers and learning rate schedulers: classes that derive from those of MX.
+
+    They are found where MXNet takes names: ``mx.optimizer.create("lamb2")`` finds the class ``Lamb2``, whatever
+    the case. The decorators of MXNet (``@mx.optimizer.register``) do the same inside one program. Asked when
+    a name is not among those that mx-core registers itself.
+    """
+
+
+@_hookspec
+def mx_op_cases() -> Iterable[Any]:
+    """Rows of the operator suite: ``mx_core.testing.OpCase`` objects for the plug-in's operators.
+
+    Asked by the test suite only, never by programs. Each row is run on every device present: values against
+    the row's oracle, inference, gradients, ``out=``, empty arrays, error texts.
+    """
