@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -41,20 +40,20 @@ class Operation {
   virtual std::string describe() const { return {}; }  // "[FullyConnected] at train.py:12: ..." for messages
 };
 
-struct PendingOperation;  // engine.cpp
+struct Access;  // engine.cpp: one operation's use of one variable
 
 // The engine's view of one storage chunk. Must outlive every operation that names it (operations own references).
 struct Var {
-  std::atomic<uint32_t> pending_writes{0};  // pushed and not finished
+  std::atomic<uint32_t> pending_writes{0};  // pushed and not finished; changed under the engine's mutex only
   std::atomic<uint32_t> pending_reads{0};
   std::atomic<bool> failed{false};
-  std::shared_ptr<Failure> failure;  // guarded by the engine's mutex
-  struct Entry {
-    PendingOperation *operation;
-    bool is_write;
-  };
-  std::deque<Entry> *queue = nullptr;  // operations on this variable in program order; allocated when first needed
-  ~Var() { delete queue; }
+  bool running_write = false;        // from here on: the engine's own, guarded by its mutex
+  uint32_t running_reads = 0;        // reads that were granted and have not finished
+  uint32_t seen_index = 0;           // place in the accesses of the push numbered `seen_by`
+  uint64_t seen_by = 0;
+  Access *first_waiting = nullptr;   // accesses not granted yet, in program order
+  Access *last_waiting = nullptr;
+  std::shared_ptr<Failure> failure;  // set while `failed`
 
   // No earlier work conflicts and the contents are valid: the caller (who holds the push lock) may use it at once.
   bool readable() const {
@@ -79,8 +78,10 @@ class Engine {
 
   // Queues the operation. A variable may be named in both lists or twice: a write wins. If one of the variables
   // that are read has failed by the time the operation would start, run() is skipped and the failure passes on to
-  // the written variables; writing a failed variable without reading it makes it valid again.
+  // the written variables; writing a failed variable without reading it makes it valid again (so work that writes
+  // only a part of a variable names it as read too).
   // In naive mode: waits for conflicting work, runs it at once on the caller, and throws its failure right away.
+  // Throws std::system_error, and queues nothing, when the lane's first worker cannot be started.
   void push(std::unique_ptr<Operation> operation, Lane *lane, std::span<Var *const> reads, std::span<Var *const> writes);
 
   // Waits poll `poll` (if not null) every 50 ms; when it returns true they throw Interrupted.
@@ -88,13 +89,19 @@ class Engine {
   using Poll = bool (*)();
   void wait_to_read(Var &var, Poll poll = nullptr);
   void wait_to_write(Var &var, Poll poll = nullptr);
-  void wait_all(Poll poll = nullptr);  // then throws the first failure that no wait has reported yet, once
+  // Then throws the first failure that no wait has reported yet; the other unreported ones stay on their variables
+  // and are forgotten here, so that a second wait_all is clean (as MXNet 1.x).
+  void wait_all(Poll poll = nullptr);
+  // Returns when at most `limit` operations are pending: keeps a caller from running ahead without bound.
+  void wait_pending(uint64_t limit, Poll poll = nullptr);
+  uint64_t pending() const;  // lock-free
 
-  void set_naive(bool naive);  // MXNET_ENGINE_TYPE=NaiveEngine sets it at start
+  // MXNET_ENGINE_TYPE=NaiveEngine sets it at start. Call wait_all first where pending work may need the caller's lock.
+  void set_naive(bool naive);
   bool is_naive() const;
 
   // Drops operations that have not started, waits for those that have, joins all workers. Later pushes run naive.
-  // Bounded: an operation that runs longer than `seconds` is abandoned (its thread detached).
+  // Bounded: an operation that runs longer than `seconds` is abandoned (its thread detached). Also called by exit().
   void shutdown(double seconds = 10.0);
 
   // fork: before_fork drains all work and stops the workers; installed with pthread_atfork by the constructor, so

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -35,10 +35,12 @@ class Pool {
   void set_cache_limit(uint64_t bytes);
 
  private:
+  friend struct Chunk;  // takes and returns a block and a Chunk object under one lock
   struct State;
   std::unique_ptr<State> state_;
 };
 
+// what() names the device, the bytes asked for and in use, and the cure.
 struct OutOfMemory : std::bad_alloc {
   explicit OutOfMemory(std::string m) : message(std::move(m)) {}
   const char *what() const noexcept override { return message.c_str(); }
@@ -82,6 +84,7 @@ struct Chunk {
   void *external = nullptr;
 
   static Chunk *create(Device *device, size_t bytes);  // references == 1; Chunk objects themselves are pooled
+  // release(owner) is called with the last reference, on any thread; null where nobody has to be told.
   static Chunk *wrap(Device *device, void *data, size_t bytes, void (*release)(void *), void *owner);
   void retain() { references.fetch_add(1, std::memory_order_relaxed); }
   void drop() {
