@@ -13,6 +13,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +36,14 @@ __all__ = [
     "distribution_of",
     "hookimpl",
     "load_device_type",
-    "loading_plugin",
     "plugins",
     "register",
     "report",
     "unregister",
 ]
+
+Take = Callable[[str, Any], None]
+Within = Callable[[str], AbstractContextManager[Any]]
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
 DISABLE_VARIABLE = "MX_DISABLE_PLUGINS"
@@ -75,7 +78,6 @@ class _Plugins:
         self.found: dict[str, Plugin] = {}
         self.lock = threading.RLock()
         self.complete = False
-        self.current: list[str] = []  # names of the plug-ins being asked, innermost last
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
 
@@ -108,8 +110,7 @@ class _Plugins:
             self.found.setdefault(name, plugin)
             return
         try:
-            with self._asking(name):
-                plugin.answers = entry.load()
+            plugin.answers = entry.load()
             self.add(plugin)
         except Exception as error:  # whatever a third party's module raises must not break this import
             self.fail(plugin, error)
@@ -156,9 +157,7 @@ class _Plugins:
 
     # ---- asking ----------------------------------------------------------------------------------------
 
-    def ask(
-        self, hook: str, take: Callable[[str, Any], None] | None, arguments: dict[str, Any]
-    ) -> list[tuple[str, Any]]:
+    def ask(self, hook: str, take: Take | None, within: Within, arguments: dict[str, Any]) -> list[tuple[str, Any]]:
         """Asks one hook of every plug-in, in the order they were loaded; see the module's `ask`."""
         self.load_all()
         caller = getattr(self._manager.hook, hook)
@@ -166,35 +165,18 @@ class _Plugins:
         for answer in sorted(caller.get_hookimpls(), key=lambda a: (not a.tryfirst, a.trylast)):
             plugin = self.found[answer.plugin_name]
             try:
-                with self._asking(plugin.name):
+                with within(plugin.name):
                     value = answer.function(*(arguments[name] for name in answer.argnames))
-                    if value is None:
-                        continue
-                    if take is not None:
+                    if value is not None and take is not None:
                         take(plugin.name, value)
             except Exception as error:  # as in _load_entry_point: one plug-in must not break the others
                 if plugin.name == CORE:
                     raise
                 self.fail(plugin, error)
             else:
-                answers.append((plugin.name, value))
+                if value is not None:
+                    answers.append((plugin.name, value))
         return answers
-
-    def _asking(self, name: str) -> _Asking:
-        return _Asking(self.current, name)
-
-
-class _Asking:
-    """``with _Asking(stack, name)``: operators defined inside belong to plug-in `name`."""
-
-    def __init__(self, stack: list[str], name: str) -> None:
-        self.stack, self.name = stack, name
-
-    def __enter__(self) -> None:
-        self.stack.append(self.name)
-
-    def __exit__(self, *_: object) -> None:
-        self.stack.pop()
 
 
 _all = _Plugins()
@@ -210,16 +192,19 @@ def plugins() -> list[Plugin]:
     return list(_all.found.values())
 
 
-def ask(hook: str, take: Callable[[str, Any], None] | None = None, **arguments: Any) -> list[tuple[str, Any]]:
+def ask(
+    hook: str, take: Take | None = None, *, within: Within = nullcontext, **arguments: Any
+) -> list[tuple[str, Any]]:
     """Asks one hook of every plug-in: ``[(plug-in name, its answer), ...]``, those that answer None left out.
 
     take: called with (plug-in name, answer) for each; an exception in it is that plug-in's failure, as one in
     the hook itself: a `PluginWarning`, and the plug-in is left out from then on.
+    within: makes, from the plug-in's name, a context around the call of the hook and of `take`.
 
     >>> dict(ask("mx_namespaces"))["mx-core"]["nd"]
     'mx_core.ndarray'
     """
-    return _all.ask(hook, take, arguments)
+    return _all.ask(hook, take, within, arguments)
 
 
 def ask_core(hook: str, **arguments: Any) -> Any:
@@ -247,15 +232,6 @@ def unregister(name: str) -> None:
         msg = f"there is no plug-in {name!r}; there are {', '.join(_all.found)}"
         raise PluginError(msg)
     _all.remove(name)
-
-
-def loading_plugin() -> str:
-    """The plug-in that operators defined right now belong to; "user" outside of any plug-in.
-
-    >>> loading_plugin()
-    'user'
-    """
-    return _all.current[-1] if _all.current else "user"
 
 
 def distribution_of(name: str) -> str:
@@ -304,14 +280,11 @@ def report() -> str:
     """A table of the plug-ins: name, distribution, version, state, numbers of operators; then the devices."""
     from mx_core import _core, registry
 
-    counts: dict[str, int] = {}
-    for name in registry.list_ops():
-        owner = registry.plugin_of(name)
-        counts[owner] = counts.get(owner, 0) + 1
+    registry.list_ops()  # first: asking for the operators is what shows a broken plug-in
     rows = [("plug-in", "package", "version", "operators", "state")]
     for found in plugins():
         state = f"{found.state}: {found.error}" if found.error else found.state
-        number = str(counts.get(found.name, "")) if found.state == "loaded" else ""
+        number = str(len(registry.operators_of(found.name)) or "")
         rows.append((found.name, found.distribution or found.module, found.version, number, state))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in rows]
