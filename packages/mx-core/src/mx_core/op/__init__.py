@@ -1,4 +1,7 @@
-"""How operators are defined: ``from mx_core.op import op, Tensor, Positive, ...`` (see definition.py)."""
+"""How operators are defined: ``from mx_core.op import op, Tensor, Positive, ...`` (see definition.py).
+
+Bodies and rules may use the primitives of primitives.py besides every other operator.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,7 @@ from .params import (
     Runtime,
     Shape,
 )
+from . import primitives  # noqa: E402, F401 - defines the primitives that the compiler knows
 
 __all__ = [
     "Aux", "Axes", "Axis", "DType", "Enum", "Floats", "Hidden", "Inference", "Ints", "Negative", "NonNegative", "OpDef",
