@@ -1,0 +1,194 @@
+"""The chores of this repository. ``nox`` alone lints and runs the fast tests; ``nox -l`` lists the rest.
+
+Every package is built into a wheel once for each state of its sources (``wheelhouse/``), and all sessions install
+those wheels: what is tested is what users get. A virtual environment is kept between runs of its session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+WHEELHOUSE = ROOT / "wheelhouse"
+PACKAGES = ("mx-core", "mx-ops-cpu", "mx-io", "mx-gluon")
+EXAMPLES = ("mx-ops-example", "mx-device-sim")
+TEST_TOOLS = ("pytest>=8", "pytest-timeout>=2.3", "scipy>=1.11")
+LINT_TOOLS = ("ruff>=0.6,<1", "mypy>=1.11", "import-linter>=2.1", "numpy>=1.26", "pluggy>=1.5")
+# The last release of the original and the NumPy and Python it works with.
+ORACLE = ("mxnet==1.9.1", "numpy==1.23.5", "scipy<1.12", "requests", "graphviz")
+
+nox.options.sessions = ["lint", "fast"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = True
+
+
+# ---- wheels ------------------------------------------------------------------------------------------------
+
+
+def folder_of(package: str) -> Path:
+    """The source folder of a package of ours or of an example."""
+    return ROOT / ("examples" if package in EXAMPLES else "packages") / package
+
+
+def source_state(package: str) -> str:
+    """A hash of all that goes into the wheel: the package's files, and mx-core's headers where it compiles."""
+    folder = folder_of(package)
+    files = [path for path in folder.rglob("*") if path.is_file() and is_source(path.relative_to(folder))]
+    if package != "mx-core":
+        files += (ROOT / "packages/mx-core/include").rglob("*.h")
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(files):
+        digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def is_source(path: Path) -> bool:
+    """False for what builds and test runs leave behind, and for tests, which are not in the wheel."""
+    ignored = {"build", "dist", "tests", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"}
+    return not ignored & set(path.parts) and path.suffix not in {".so", ".pyc"}
+
+
+def wheel(session: nox.Session, package: str) -> Path:
+    """The package's wheel; built, in pip's isolation, only if this state of the sources has none yet."""
+    place = WHEELHOUSE / package / source_state(package)
+    for found in place.glob("*.whl"):
+        return found
+    build = WHEELHOUSE / package / "building"
+    shutil.rmtree(build, ignore_errors=True)
+    links = [os.environ.get("PIP_FIND_LINKS", "")]
+    if package in EXAMPLES:  # a third party's build finds mx-core's headers in its build requirement
+        links.append(str(wheel(session, "mx-core").parent))
+    session.run(
+        "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(build), str(folder_of(package)),
+        env={"PIP_FIND_LINKS": " ".join(filter(None, links)), "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 2)},
+    )  # fmt: skip
+    for old in (WHEELHOUSE / package).iterdir():
+        if old != build:
+            shutil.rmtree(old)
+    build.rename(place)
+    return next(place.glob("*.whl"))
+
+
+def install(session: nox.Session, *packages: str, tools: tuple[str, ...] = ()) -> dict[str, str]:
+    """Installs wheels of ours (all, if none is named) and tools; returns the environment variables that tests read."""
+    wheels = [wheel(session, package) for package in packages or PACKAGES]
+    # pip would keep a version number it has already; the state of the sources is what counts here.
+    session.install(*map(str, wheels), *tools)
+    session.install("--quiet", "--force-reinstall", "--no-deps", *map(str, wheels))
+    return {"MX_TEST_WHEELS": os.pathsep.join(map(str, wheels)), "PYTHONHASHSEED": "0"}
+
+
+# ---- sessions ----------------------------------------------------------------------------------------------
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style (ruff), types (mypy strict where the core is typed) and layering (import-linter). Seconds."""
+    session.install("--quiet", *LINT_TOOLS)
+    check_style(session)
+
+
+def check_style(session: nox.Session) -> None:
+    """What `lint` and `tests` check of the sources."""
+    session.run("ruff", "check", "packages", "examples", "integration-tests", "benchmarks", "noxfile.py")
+    session.run("mypy", "--no-error-summary")
+    sources = os.pathsep.join(str(folder_of(package) / "src") for package in PACKAGES)
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": sources})
+
+
+@nox.session
+def fast(session: nox.Session) -> None:
+    """The tests that take seconds: units of every package and the operator suite, without those marked slow."""
+    env = install(session, tools=TEST_TOOLS)
+    session.run("pytest", "-q", "-m", "not slow and not fresh_environment", *test_folders(), *session.posargs, env=env)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All that CI needs: style, unit tests, operator suite, docstring examples, integration tests, both example
+    plug-ins installed and tested. Under half an hour on two cores. Arguments after -- go to pytest."""
+    session.install("--quiet", *LINT_TOOLS)
+    check_style(session)
+    env = install(session, *PACKAGES, *EXAMPLES, tools=TEST_TOOLS)
+    session.run("pytest", "-q", "--doctest-modules", "--pyargs", "mx_core", "mx_io", "mx_gluon", env=env)
+    session.run("pytest", "-q", *test_folders(), *session.posargs, env=env)
+    session.run("pytest", "-q", "integration-tests", *session.posargs, env=env)
+
+
+def test_folders() -> list[str]:
+    """The unit tests' folders of the packages and the examples."""
+    folders = [folder_of(package) / "tests" for package in (*PACKAGES, *EXAMPLES)]
+    return [str(folder.relative_to(ROOT)) for folder in folders if folder.is_dir()]
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """Whole programs on `import mxnet as mx`, files, plug-ins, layering, each package installed alone."""
+    env = install(session, *PACKAGES, *EXAMPLES, tools=TEST_TOOLS)
+    session.run("pytest", "-q", "integration-tests", *session.posargs, env=env)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Trains two networks on handwritten digits and draws the result: the first thing to run.
+
+    Arguments after --: ``--synthetic`` draws digits instead of downloading MNIST."""
+    install(session, tools=("matplotlib>=3.8", "tqdm>=4.66"))
+    session.run("python", "examples/digits.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Speed beside the peers that are installed, one thread, CPU time. Arguments after -- go to the benchmarks."""
+    install(session, tools=("numpy>=1.26",))
+    session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Builds every wheel that is missing for the present sources, and prints where they are and their sizes."""
+    for package in (*PACKAGES, *EXAMPLES):
+        path = wheel(session, package)
+        session.log(f"{path.stat().st_size / 1e6:7.2f} MB  {path.relative_to(ROOT)}")
+
+
+@nox.session(venv_backend="none")
+def size(session: nox.Session) -> None:
+    """Prints the lines of Python, C++ and tests of each package, so that growth is seen."""
+    session.log(f"{'package':16} {'python':>8} {'c++':>8} {'tests':>8}")
+    for package in (*PACKAGES, *EXAMPLES):
+        counts = {"python": 0, "c++": 0, "tests": 0}
+        folder = folder_of(package)
+        for path in folder.rglob("*"):
+            relative = path.relative_to(folder)
+            kind = {".py": "python", ".cpp": "c++", ".h": "c++"}.get(path.suffix)
+            if kind and "build" not in relative.parts:
+                kind = "tests" if "tests" in relative.parts else kind
+                counts[kind] += len(path.read_text(encoding="utf-8").splitlines())
+        session.log(f"{package:16} {counts['python']:8} {counts['c++']:8} {counts['tests']:8}")
+
+
+@nox.session(venv_params=["--clear"], reuse_venv=False)
+def sanitize(session: nox.Session) -> None:
+    """Optional: the engine's C++ tests under ThreadSanitizer; skips, with the reason, where g++ cannot link it."""
+    env = install(session, tools=TEST_TOOLS)
+    session.run("pytest", "-q", "packages/mx-core/tests/test_engine_native.py", *session.posargs, env=env)
+
+
+@nox.session
+def oracle(session: nox.Session) -> None:
+    """Optional: every operator beside Apache MXNet 1.9.1, which goes into an environment of its own."""
+    env = install(session, tools=TEST_TOOLS)
+    side = Path(session.create_tmp()) / "oracle"
+    if not (side / "bin/python").exists():
+        session.run("python", "-m", "venv", str(side))
+        session.run(str(side / "bin/python"), "-m", "pip", "install", "--quiet", *ORACLE, external=True)
+    env["MX_TEST_ORACLE"] = str(side / "bin/python")
+    session.run("pytest", "-q", "integration-tests/oracle", *session.posargs, env=env)
