@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #define CHECK(condition)                                                           \
   do {                                                                             \
@@ -18,11 +19,6 @@ struct TestCase {
 };
 
 // Runs the cases named on the command line, or all of them; prints a line for each that passed.
-template <size_t n>
-int run_cases(const TestCase (&cases)[n], int argc, char **argv);
-
-#include <cstring>
-
 template <size_t n>
 int run_cases(const TestCase (&cases)[n], int argc, char **argv) {
   int found = 0;
