@@ -1,0 +1,21 @@
+// Loops in int32_t.
+#include <array>
+
+#include "loops.h"
+#include "pointwise_ops.h"
+
+#define MX_T int32_t
+
+namespace mx::cpu {
+namespace {
+
+#include "pointwise_loops.inc.h"
+
+}  // namespace
+
+Loop i32_loop(int64_t opcode) {
+  static const std::array<Loop, kOpcodes> table = make_table();
+  return table[static_cast<size_t>(opcode)];
+}
+
+}  // namespace mx::cpu
