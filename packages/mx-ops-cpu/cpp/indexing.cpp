@@ -5,7 +5,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "convert.h"
+#include "array_convert.h"
 #include "families.h"
 #include "mx/kernel.h"
 #include "parallel.h"

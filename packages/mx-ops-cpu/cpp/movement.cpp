@@ -3,7 +3,7 @@
 #include <cstring>
 #include <memory>
 
-#include "convert.h"
+#include "array_convert.h"
 #include "families.h"
 #include "mx/kernel.h"
 #include "parallel.h"

@@ -79,7 +79,7 @@ inline __attribute__((always_inline)) void transpose_plane(const T* src, int64_t
   constexpr int64_t side = kSide<T>;
   const int64_t whole_a = na - na % side, whole_b = nb - nb % side;
   // Bands of b keep the source lines and the destination lines of a band in the cache.
-  constexpr int64_t band = 64;
+  constexpr int64_t band = 512;
   for (int64_t b0 = 0; b0 < whole_b; b0 += band) {
     const int64_t b1 = std::min(whole_b, b0 + band);
     for (int64_t a = 0; a < whole_a; a += side)

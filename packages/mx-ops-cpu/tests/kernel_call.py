@@ -15,7 +15,7 @@ TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 2e-3, "bfloat16": 1.6
 
 def to_bfloat16(values: np.ndarray) -> np.ndarray:
     """The bits of float32 values rounded to bfloat16 (nearest, ties to even), as uint16."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32).astype(np.uint64)
+    bits = np.array(values, np.float32, order="C").view(np.uint32).astype(np.uint64)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 
 
@@ -27,7 +27,7 @@ def from_bfloat16(bits: np.ndarray) -> np.ndarray:
 def stored(values: Any, dtype: str) -> np.ndarray:
     """values as the array a kernel reads for that dtype; bfloat16 travels as uint16."""
     values = np.asarray(values)
-    return to_bfloat16(values) if dtype == "bfloat16" else np.array(values, dtype=dtype, order="C", copy=True)
+    return np.asarray(to_bfloat16(values)) if dtype == "bfloat16" else np.array(values, dtype=dtype, order="C")
 
 
 def exact(array: np.ndarray, dtype: str) -> np.ndarray:

@@ -95,8 +95,8 @@ def test_slice_its_gradient_and_assignment(dtype, shape, slices):
     (dx,) = call("_slice_backward", [(expected.copy(order="C"), dtype)], [(dtype, shape)], **where)
     np.testing.assert_array_equal(dx, zeros)
 
-    source = values(expected.shape, dtype)[...]
-    assigned = x.copy()
+    source = values(expected.shape, dtype)
+    assigned = np.array(x)
     assigned[slices] = source
     for inplace in ({}, {0: 0}):
         (z,) = call("_slice_assign", [(x, dtype), (source, dtype)], [(dtype, shape)], inplace=inplace, **where)
