@@ -256,7 +256,7 @@ def load_device_type(device_type: int) -> None:
     inside mx-core; here it becomes the warning that leaves the plug-in out.
     """
     global _devices_asked
-    from mx_core import _core
+    import mx_core._core as _core
 
     with _all.lock:
         if not _devices_asked:
@@ -278,7 +278,8 @@ def _hand_over(receive: Callable[[Any], object], capsules: Iterable[Any]) -> Non
 
 def report() -> str:
     """A table of the plug-ins: name, distribution, version, state, numbers of operators; then the devices."""
-    from mx_core import _core, registry
+    import mx_core._core as _core
+    from mx_core import registry
 
     registry.list_ops()  # first: asking for the operators is what shows a broken plug-in
     rows = [("plug-in", "package", "version", "operators", "state")]

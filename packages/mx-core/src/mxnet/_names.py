@@ -106,7 +106,8 @@ class FacadeFinder:
             if name in _PROVIDERS and _target(name) is None:
                 raise plugin.PluginError(_absence(name))
             return None
-        return importlib.machinery.ModuleSpec(fullname, self, origin=real)
+        loader: Any = self
+        return importlib.machinery.ModuleSpec(fullname, loader, origin=real)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         """The real module, imported under its own name."""
@@ -122,8 +123,8 @@ class FacadeFinder:
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing to run; gives the module its own spec back, which Python has just replaced by the alias's."""
-        alias = module.__spec__
-        if alias is not None and alias.loader is self:
+        alias: Any = module.__spec__
+        if alias.loader is self:
             module.__spec__ = alias.loader_state
 
 
