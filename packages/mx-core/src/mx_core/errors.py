@@ -7,6 +7,7 @@ __all__ = [
     "DTypeError",
     "MXNetError",
     "OpNotAvailable",
+    "OutOfMemoryError",
     "ParameterError",
     "PluginError",
     "RecordFileError",
@@ -34,9 +35,23 @@ class OpNotAvailable(MXNetError):
     """No kernel and no composition for this operator, device and element type."""
 
 
+class OutOfMemoryError(MXNetError, MemoryError):
+    """The device has no memory left for an array or for the work of an operator."""
+
+
 class PluginError(MXNetError, ImportError):
     """A plug-in that is missing, broken, or built for another version."""
 
 
 class RecordFileError(MXNetError, OSError):
     """A file that is cut, damaged, or not of the format it should be."""
+
+
+def unknown_parameter(operator: str, name: str, known: list[str]) -> None:
+    """Raises ParameterError for a keyword the operator does not have, naming the nearest one it has."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    msg = f"[{operator}] has no parameter {name}.{hint} It takes {', '.join(known) or 'none'}"
+    raise ParameterError(msg)

@@ -1,0 +1,200 @@
+// autograd as Python sees it: flags, the RecordScope context manager, backward and grad.
+#include <vector>
+
+#include "array.h"
+#include "op.h"
+#include "tape.h"
+
+namespace mx {
+
+Plan &plan_from_object(PyObject *o);
+
+// The cached plan that computes the gradients of `forward` from these heads.
+Plan &gradient_plan(Plan &forward, const std::vector<int32_t> &heads, const std::vector<int32_t> &recorded) {
+  for (GradientPlan &g : forward.gradients)
+    if (g.heads == heads && g.recorded == recorded) return *g.plan.get();
+  auto tuple = [](const std::vector<int32_t> &v) {
+    Object t = checked(PyTuple_New(static_cast<Py_ssize_t>(v.size())));
+    for (size_t i = 0; i < v.size(); ++i) PyTuple_SET_ITEM(t.get(), static_cast<Py_ssize_t>(i), PyLong_FromLong(v[i]));
+    return t;
+  };
+  Object h = tuple(heads), r = tuple(recorded);
+  bool recording = std::exchange(tape.recording, false);
+  Object plan(PyObject_CallFunctionObjArgs(python_side.compile_gradient, forward.graph ? forward.graph : Py_None, h.get(), r.get(), nullptr));
+  tape.recording = recording;
+  if (!plan) throw PythonError();
+  forward.gradients.push_back({heads, recorded, Ref<Plan>(&plan_from_object(plan.get()))});
+  return *forward.gradients.back().plan.get();
+}
+
+namespace {
+
+PyObject *set_recording(PyObject *, PyObject *value) { return PyBool_FromLong(std::exchange(tape.recording, PyObject_IsTrue(value) == 1)); }
+PyObject *set_training(PyObject *, PyObject *value) { return PyBool_FromLong(std::exchange(tape.training, PyObject_IsTrue(value) == 1)); }
+PyObject *is_recording(PyObject *, PyObject *) { return PyBool_FromLong(tape.recording); }
+PyObject *is_training(PyObject *, PyObject *) { return PyBool_FromLong(tape.training); }
+
+// with RecordScope(record, train): either may be None, which leaves the flag as it is.
+struct Scope {
+  PyObject_HEAD
+  int8_t record, train;  // -1: unchanged
+  bool old_record, old_train;
+};
+
+int8_t flag_of(PyObject *o) { return o == Py_None ? -1 : PyObject_IsTrue(o) == 1; }
+
+PyObject *scope_new(PyTypeObject *type, PyObject *args, PyObject *) {
+  PyObject *record, *train;
+  if (!PyArg_ParseTuple(args, "OO", &record, &train)) return nullptr;
+  PyObject *o = type->tp_alloc(type, 0);
+  if (!o) return nullptr;
+  auto *s = reinterpret_cast<Scope *>(o);
+  s->record = flag_of(record);
+  s->train = flag_of(train);
+  return o;
+}
+PyObject *scope_enter(PyObject *o, PyObject *) {
+  auto *s = reinterpret_cast<Scope *>(o);
+  s->old_record = tape.recording;
+  s->old_train = tape.training;
+  if (s->record >= 0) tape.recording = s->record;
+  if (s->train >= 0) tape.training = s->train;
+  return Py_NewRef(o);
+}
+PyObject *scope_exit(PyObject *o, PyObject *const *, Py_ssize_t) {
+  auto *s = reinterpret_cast<Scope *>(o);
+  if (s->record >= 0) tape.recording = s->old_record;
+  if (s->train >= 0) tape.training = s->old_train;
+  return Py_NewRef(Py_None);
+}
+void scope_dealloc(PyObject *o) {
+  PyTypeObject *type = Py_TYPE(o);
+  type->tp_free(o);
+  Py_DECREF(type);
+}
+
+PyMethodDef scope_methods[] = {{"__enter__", scope_enter, METH_NOARGS, nullptr},
+                               {"__exit__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(scope_exit)), METH_FASTCALL, nullptr},
+                               {}};
+PyType_Slot scope_slots[] = {{Py_tp_new, reinterpret_cast<void *>(scope_new)},
+                             {Py_tp_dealloc, reinterpret_cast<void *>(scope_dealloc)},
+                             {Py_tp_methods, scope_methods},
+                             {0, nullptr}};
+PyType_Spec scope_spec = {"mx_core._core.RecordScope", sizeof(Scope), 0, Py_TPFLAGS_DEFAULT, scope_slots};
+
+// Reads heads and their gradients from Python lists.
+struct Heads {
+  std::vector<Gradient> gradients;
+  std::vector<Tensor> values;
+  Heads(PyObject *heads, PyObject *head_grads) {
+    Object list = checked(PySequence_Fast(heads, "heads must be a list of NDArrays"));
+    Object grads;
+    Py_ssize_t n = PySequence_Fast_GET_SIZE(list.get());
+    if (head_grads != Py_None) {
+      grads = checked(PySequence_Fast(head_grads, "head_grads must be a list of NDArrays or None"));
+      if (PySequence_Fast_GET_SIZE(grads.get()) != n)
+        fail("ValueError", "[backward] heads and head_grads must have the same length, got " + std::to_string(n) + " and " +
+                               std::to_string(PySequence_Fast_GET_SIZE(grads.get())));
+    }
+    for (Py_ssize_t i = 0; i < n; ++i) {
+      NDArray *head = expect_array(PySequence_Fast_GET_ITEM(list.get(), i), "a head of backward");
+      Tensor given;
+      PyObject *g = grads ? PySequence_Fast_GET_ITEM(grads.get(), i) : Py_None;
+      if (g != Py_None) {
+        given = expect_array(g, "a head gradient")->tensor;
+        if (given.type != head->tensor.type)
+          fail("ShapeError", "[backward] the head gradient must be " + head->tensor.type->text() + ", got " + given.type->text());
+      }
+      gradients.push_back({std::move(given), head->edge});
+      values.push_back(head->tensor);
+    }
+  }
+};
+
+PyObject *py_backward(PyObject *, PyObject *const *args, Py_ssize_t n) {
+  return guarded([&]() -> PyObject * {
+    if (n != 4) fail("TypeError", "backward(heads, head_grads, retain_graph, train_mode)");
+    Heads heads(args[0], args[1]);
+    backward(heads.gradients, heads.values, {}, PyObject_IsTrue(args[2]) == 1, false);
+    return Py_NewRef(Py_None);
+  });
+}
+
+PyObject *py_grad(PyObject *, PyObject *const *args, Py_ssize_t n) {
+  return guarded([&]() -> PyObject * {
+    if (n != 6) fail("TypeError", "grad(heads, variables, head_grads, retain_graph, create_graph, train_mode)");
+    Heads heads(args[0], args[2]);
+    Object list = checked(PySequence_Fast(args[1], "variables must be a list of NDArrays"));
+    std::vector<Edge> variables;
+    std::vector<Tensor> tensors;
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list.get()); ++i) {
+      NDArray *a = expect_array(PySequence_Fast_GET_ITEM(list.get(), i), "a variable of grad");
+      if (!a->edge)
+        fail("MXNetError", "[grad] variable " + std::to_string(i) + " is not part of the recorded computation. Call attach_grad() on it before recording");
+      variables.push_back(a->edge);
+      tensors.push_back(a->tensor);
+    }
+    auto grads = backward(heads.gradients, heads.values, variables, PyObject_IsTrue(args[3]) == 1, PyObject_IsTrue(args[4]) == 1);
+    Object result = checked(PyList_New(static_cast<Py_ssize_t>(grads.size())));
+    static Op *zeros = nullptr;
+    for (size_t i = 0; i < grads.size(); ++i) {
+      PyObject *o;
+      if (grads[i].tensor) {
+        o = new_array(std::move(grads[i].tensor), std::move(grads[i].edge));
+      } else {
+        if (!zeros) zeros = find_op("zeros_like");
+        bool recording = std::exchange(tape.recording, false);
+        Object like(new_array(tensors[i]));
+        o = PyObject_CallOneArg(reinterpret_cast<PyObject *>(zeros), like.get());
+        tape.recording = recording;
+        if (!o) throw PythonError();
+      }
+      PyList_SET_ITEM(result.get(), static_cast<Py_ssize_t>(i), o);
+    }
+    return result.release();
+  });
+}
+
+// record_custom(inputs, outputs, backward): outputs become results of one tape node that calls backward(head_grads).
+PyObject *record_custom(PyObject *, PyObject *const *args, Py_ssize_t n) {
+  return guarded([&]() -> PyObject * {
+    if (n != 3) fail("TypeError", "record_custom(inputs, outputs, backward)");
+    Object ins = checked(PySequence_Fast(args[0], "inputs must be a list"));
+    Object outs = checked(PySequence_Fast(args[1], "outputs must be a list"));
+    auto node = Ref<TapeNode>::adopt(new TapeNode);
+    node->kind = TapeNode::kCustom;
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(ins.get()); ++i)
+      node->inputs.push_back(expect_array(PySequence_Fast_GET_ITEM(ins.get(), i), "an input of Function")->edge);
+    node->custom = Py_NewRef(args[2]);
+    for (Py_ssize_t j = 0; j < PySequence_Fast_GET_SIZE(outs.get()); ++j) {
+      NDArray *a = expect_array(PySequence_Fast_GET_ITEM(outs.get(), j), "an output of Function");
+      node->outputs.push_back(a->tensor.type);
+      a->edge = {node, {}, static_cast<int32_t>(j)};
+    }
+    stamp_order(*node.get());
+    return Py_NewRef(Py_None);
+  });
+}
+
+template <typename F>
+PyCFunction fast(F f) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f));
+}
+
+PyMethodDef functions[] = {{"set_recording", set_recording, METH_O, nullptr},
+                           {"set_training", set_training, METH_O, nullptr},
+                           {"is_recording", is_recording, METH_NOARGS, nullptr},
+                           {"is_training", is_training, METH_NOARGS, nullptr},
+                           {"backward", fast(py_backward), METH_FASTCALL, nullptr},
+                           {"grad", fast(py_grad), METH_FASTCALL, nullptr},
+                           {"record_custom", fast(record_custom), METH_FASTCALL, nullptr},
+                           {}};
+
+}  // namespace
+
+void bind_tape(PyObject *module) {
+  PyObject *scope = checked(PyType_FromSpec(&scope_spec)).release();
+  if (PyModule_AddObjectRef(module, "RecordScope", scope) || PyModule_AddFunctions(module, functions)) throw PythonError();
+}
+
+}  // namespace mx

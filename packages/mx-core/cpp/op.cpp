@@ -1,0 +1,722 @@
+#include "op.h"
+
+#include <structmember.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "call_args.h"
+#include "pyerror.h"
+
+namespace mx {
+
+Plan &plan_from_object(PyObject *o);  // bind_plan.cpp
+
+namespace {
+
+struct CacheEntry {
+  uint64_t hash;
+  Op *op;
+  Object params;
+  Device *device;
+  bool train;
+  uint64_t absent;
+  std::vector<uintptr_t> types;  // TensorType pointers; bit 0: a gradient is wanted for this input
+  Ref<Plan> plan;
+  uint64_t used;
+};
+
+struct ParamName {
+  PyObject *name;  // interned, owned
+  bool runtime;
+  int32_t index;   // among the static parameters, or among the scalars
+};
+
+}  // namespace
+
+struct Op {
+  PyObject_HEAD
+  vectorcallfunc vectorcall;
+  PyObject *definition;
+  PyObject *name;
+  PyObject *inputs;        // tuple of interned names
+  std::vector<bool> *optional;
+  std::vector<ParamName> *order;
+  std::vector<PyObject *> *defaults;  // of the scalars, None: required
+  bool variadic, mode_dependent;
+  Py_ssize_t n_inputs, n_static, n_runtime;
+  PyObject *by_values;     // tuple of given values -> params
+  PyObject *interned;      // params -> params
+  PyObject *default_params;
+  CacheEntry *last;        // the plan used last, borrowed from the cache
+};
+
+namespace {
+
+PyTypeObject *op_type;
+PyObject *missing;  // stands for a parameter that was not given
+PyObject *s_out, *s_name, *s_ctx, *s_attr;
+
+const char *text_of(PyObject *unicode) {
+  const char *s = PyUnicode_AsUTF8(unicode);
+  if (!s) PyErr_Clear();
+  return s ? s : "?";
+}
+
+std::string op_tag(const Op *op) { return std::string("[") + text_of(op->name) + "] "; }
+
+// ---- The plan cache: open addressing over entries, evicting the least recently used quarter when full.
+
+class PlanCache {
+ public:
+  CacheEntry *find(uint64_t hash, const CacheEntry &key, const uintptr_t *types, size_t n) {
+    for (size_t i = hash & mask_;; i = (i + 1) & mask_) {
+      CacheEntry *e = table_[i];
+      if (!e) return nullptr;
+      if (e->hash == hash && matches(*e, key, types, n)) return e;
+    }
+  }
+  static bool matches(const CacheEntry &e, const CacheEntry &k, const uintptr_t *types, size_t n) {
+    return e.op == k.op && e.params.get() == k.params.get() && e.device == k.device && e.train == k.train &&
+           e.absent == k.absent && e.types.size() == n && std::memcmp(e.types.data(), types, n * sizeof *types) == 0;
+  }
+  CacheEntry *insert(std::unique_ptr<CacheEntry> entry) {
+    if (count_ >= kLimit) evict();
+    if ((count_ + 1) * 2 > table_.size()) rebuild(table_.size() * 2);
+    CacheEntry *e = entry.release();
+    place(e);
+    ++count_;
+    return e;
+  }
+  void clear() {
+    for (CacheEntry *&e : table_)
+      if (e) {
+        if (e->op->last == e) e->op->last = nullptr;
+        delete std::exchange(e, nullptr);
+      }
+    count_ = 0;
+  }
+  uint64_t tick = 0, hits = 0, misses = 0, evictions = 0;
+  size_t size() const { return count_; }
+
+ private:
+  static constexpr size_t kLimit = 20000;
+  void place(CacheEntry *e) {
+    size_t i = e->hash & mask_;
+    while (table_[i]) i = (i + 1) & mask_;
+    table_[i] = e;
+  }
+  void rebuild(size_t size) {
+    std::vector<CacheEntry *> old(size, nullptr);
+    old.swap(table_);
+    mask_ = size - 1;
+    for (CacheEntry *e : old)
+      if (e) place(e);
+  }
+  void evict() {
+    std::vector<uint64_t> used;
+    for (CacheEntry *e : table_)
+      if (e) used.push_back(e->used);
+    std::nth_element(used.begin(), used.begin() + used.size() / 4, used.end());
+    uint64_t oldest = used[used.size() / 4];
+    std::vector<CacheEntry *> dead;
+    for (CacheEntry *&e : table_)
+      if (e && e->used < oldest) dead.push_back(std::exchange(e, nullptr));
+    count_ -= dead.size();
+    evictions += dead.size();
+    rebuild(table_.size());
+    for (CacheEntry *e : dead) {
+      if (e->op->last == e) e->op->last = nullptr;
+      delete e;
+    }
+  }
+  std::vector<CacheEntry *> table_ = std::vector<CacheEntry *>(1024, nullptr);
+  size_t mask_ = 1023, count_ = 0;
+};
+
+PlanCache &cache() {
+  static auto *c = new PlanCache;
+  return *c;
+}
+
+uint64_t mix(uint64_t h, uint64_t v) {
+  h = (h ^ v) * 0x9e3779b97f4a7c15ull;
+  return h ^ (h >> 32);
+}
+
+Object type_object(const TensorType *t) { return checked(Py_BuildValue("(iO)", t->dtype, t->shape_tuple)); }
+
+// Asks Python for the plan of a call seen for the first time.
+Ref<Plan> compile(const Call &call, Device *device, bool train, const uintptr_t *types) {
+  Op *op = call.op;
+  int32_t total = call.n_in + __builtin_popcountll(call.absent);
+  Object in_types = checked(PyTuple_New(total));
+  Object grads = checked(PyList_New(0));
+  for (int32_t i = 0, present = 0; i < total; ++i) {
+    if (call.absent >> i & 1 && i < 64) {
+      PyTuple_SET_ITEM(in_types.get(), i, Py_NewRef(Py_None));
+      continue;
+    }
+    auto *type = reinterpret_cast<const TensorType *>(types[present] & ~uintptr_t{1});
+    if (types[present] & 1) {
+      Object number = checked(PyLong_FromLong(present));
+      if (PyList_Append(grads.get(), number.get())) throw PythonError();
+    }
+    PyTuple_SET_ITEM(in_types.get(), i, type_object(type).release());
+    ++present;
+  }
+  if (!python_side.compile_call) fail("MXNetError", "the compiler is not loaded: import mx_core.ndarray first");
+  Object grad_tuple = checked(PyList_AsTuple(grads.get()));
+  Object result = checked(PyObject_CallFunction(python_side.compile_call, "OOOiiOO", op->definition, call.params,
+                                                in_types.get(), device->type, device->id, train ? Py_True : Py_False,
+                                                grad_tuple.get()));
+  return Ref<Plan>(&plan_from_object(result.get()));
+}
+
+CacheEntry *plan_for(const Call &call, Device *device, bool train, const uintptr_t *types) {
+  size_t n = static_cast<size_t>(call.n_in);
+  CacheEntry key{0, call.op, Object(call.params), device, train, call.absent, {}, {}, 0};
+  struct Unborrow {
+    CacheEntry &k;
+    ~Unborrow() { k.params.release(); }
+  } unborrow{key};
+  PlanCache &c = cache();
+  CacheEntry *last = call.op->last;
+  if (last && PlanCache::matches(*last, key, types, n)) {
+    ++c.hits;
+    last->used = ++c.tick;
+    return last;
+  }
+  uint64_t h = mix(mix(reinterpret_cast<uintptr_t>(call.op), reinterpret_cast<uintptr_t>(call.params)),
+                   reinterpret_cast<uintptr_t>(device) + train);
+  h = mix(h, call.absent);
+  for (size_t i = 0; i < n; ++i) h = mix(h, types[i]);
+  CacheEntry *found = c.find(h, key, types, n);
+  if (found) {
+    ++c.hits;
+  } else {
+    ++c.misses;
+    Ref<Plan> plan = compile(call, device, train, types);
+    found = c.find(h, key, types, n);  // compiling may have run Python code that filled it
+    if (!found) {
+      auto e = std::make_unique<CacheEntry>();
+      e->hash = h;
+      e->op = call.op;
+      e->params = Object::borrow(call.params);
+      e->device = device;
+      e->train = train;
+      e->absent = call.absent;
+      e->types.assign(types, types + n);
+      e->plan = std::move(plan);
+      found = c.insert(std::move(e));
+    }
+  }
+  found->used = ++c.tick;
+  call.op->last = found;
+  return found;
+}
+
+// ---- Running a parsed call.
+
+Device *device_of(const Call &call) {
+  if (call.n_in == 0) return call.device ? call.device : current_device();
+  Device *first = call.inputs[0]->tensor.device();
+  for (int32_t i = 1; i < call.n_in; ++i) {
+    Device *d = call.inputs[i]->tensor.device();
+    if (d == first || (d->table == first->table && d->host_memory && first->host_memory)) continue;
+    auto name = [&](int32_t k) {
+      return call.op->variadic || k >= call.op->n_inputs ? "input " + std::to_string(k)
+                                                         : text_of(PyTuple_GET_ITEM(call.op->inputs, k));
+    };
+    fail("MXNetError", op_tag(call.op) + "needs all inputs on one context, but " + name(0) + " is on " + first->name + " and " +
+                           name(i) + " is on " + d->name + ". Copy one of them with x.as_in_context(...)");
+  }
+  return first;
+}
+
+// Fills outs from out= after checking types; returns how many NDArrays were given.
+void take_given_outputs(const Call &call, const Plan &plan, Device *device, PyObject *out, Tensor *outs, PyObject **arrays) {
+  bool is_list = PyList_Check(out) || PyTuple_Check(out);
+  Py_ssize_t n = is_list ? PySequence_Fast_GET_SIZE(out) : 1;
+  if (n != plan.n_visible)
+    fail("MXNetError", op_tag(call.op) + "has " + std::to_string(plan.n_visible) + " outputs, but out= holds " + std::to_string(n));
+  for (Py_ssize_t j = 0; j < n; ++j) {
+    PyObject *o = is_list ? PySequence_Fast_GET_ITEM(out, j) : out;
+    NDArray *a = expect_array(o, "out=");
+    const TensorType *want = plan.outputs[static_cast<size_t>(j)];
+    if (a->tensor.type != want)
+      fail(a->tensor.type->dtype == want->dtype ? "ShapeError" : "DTypeError",
+           op_tag(call.op) + "out= must be " + want->text() + ", got " + a->tensor.type->text());
+    if (a->tensor.device() != device && !(a->tensor.device()->table == device->table && device->host_memory))
+      fail("MXNetError", op_tag(call.op) + "out= must be on " + device->name + ", got " + a->tensor.device()->name);
+    if (tape.recording && a->edge)
+      fail("MXNetError", op_tag(call.op) + "would overwrite an array that autograd has recorded. In-place operations (out=, +=, "
+                                           "x[:] = ...) on such arrays work only outside autograd.record(): compute a new array "
+                                           "instead, or copy the old one with .detach().copy() first");
+    outs[j] = a->tensor;
+    arrays[j] = o;
+  }
+}
+
+void check_written(const Call &call, const Plan &plan) {
+  for (int32_t i : plan.written_inputs)
+    if (call.inputs[i]->edge)
+      fail("MXNetError", op_tag(call.op) + "updates its input " + std::to_string(i) +
+                             " in place, which autograd has recorded. Call it outside autograd.record()");
+}
+
+PyObject *result_object(PyObject **arrays, size_t n) {
+  if (n == 1) return arrays[0];
+  PyObject *list = PyList_New(static_cast<Py_ssize_t>(n));
+  for (size_t j = 0; j < n; ++j) {
+    if (list) PyList_SET_ITEM(list, static_cast<Py_ssize_t>(j), arrays[j]);
+    else Py_DECREF(arrays[j]);
+  }
+  return list;
+}
+
+}  // namespace
+
+PyObject *dispatch(const Call &call, PyObject *out) {
+  Device *device = device_of(call);
+  SmallBuffer<uintptr_t, 8> types(static_cast<size_t>(call.n_in));
+  SmallBuffer<const Tensor *, 8> ins(static_cast<size_t>(call.n_in));
+  bool recording = tape.recording, any_grad = false;
+  for (int32_t i = 0; i < call.n_in; ++i) {
+    const NDArray *a = call.inputs[i];
+    bool grad = recording && a->edge;
+    any_grad |= grad;
+    types[i] = reinterpret_cast<uintptr_t>(a->tensor.type) | grad;
+    ins[i] = &a->tensor;
+  }
+  Plan *plan = plan_for(call, device, tape.training && call.op->mode_dependent, types.data())->plan.get();
+  Ref<Plan> keep(plan);
+  size_t n_out = plan->outputs.size(), n_visible = static_cast<size_t>(plan->n_visible);
+  SmallBuffer<Tensor, 4> outs(n_out);
+  SmallBuffer<PyObject *, 4> arrays(n_visible);
+  for (size_t j = 0; j < n_visible; ++j) arrays[j] = nullptr;
+  bool given = out && out != Py_None;
+  if (given) take_given_outputs(call, *plan, device, out, outs.data(), arrays.data());
+  if (recording && !plan->written_inputs.empty()) check_written(call, *plan);
+
+  run_plan(*plan, ins.data(), outs.data(), call.scalars);
+
+  Ref<TapeNode> node;
+  if (any_grad && !plan->grad_inputs.empty()) {
+    SmallBuffer<const Edge *, 8> edges(static_cast<size_t>(call.n_in));
+    for (int32_t i = 0; i < call.n_in; ++i) edges[i] = &call.inputs[i]->edge;
+    node = record_plan(*plan, ins.data(), edges.data(), outs.data(), call.scalars);
+  }
+  if (given) {
+    if (node)
+      for (size_t j = 0; j < n_visible; ++j) as_array(arrays[j])->edge = {node, {}, static_cast<int32_t>(j)};
+    return Py_NewRef(out);
+  }
+  for (size_t j = 0; j < n_visible; ++j)
+    arrays[j] = new_array(std::move(outs[j]), node ? Edge{node, {}, static_cast<int32_t>(j)} : Edge{});
+  return result_object(arrays.data(), n_visible);
+}
+
+namespace {
+
+// ---- Parsing a call.
+
+int find_name(PyObject *key, const std::vector<ParamName> &order) {
+  for (size_t i = 0; i < order.size(); ++i)
+    if (order[i].name == key) return static_cast<int>(i);
+  for (size_t i = 0; i < order.size(); ++i)
+    if (PyUnicode_Compare(order[i].name, key) == 0) return static_cast<int>(i);
+  return -1;
+}
+
+Py_ssize_t find_input(PyObject *key, PyObject *inputs) {
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inputs); ++i)
+    if (PyTuple_GET_ITEM(inputs, i) == key || PyUnicode_Compare(PyTuple_GET_ITEM(inputs, i), key) == 0) return i;
+  return -1;
+}
+
+PyObject *params_for(Op *op, PyObject *const *values, bool any) {
+  if (!any && op->default_params) return op->default_params;
+  Object tuple = checked(PyTuple_New(op->n_static));
+  bool cacheable = true;
+  for (Py_ssize_t i = 0; i < op->n_static; ++i) {
+    PyObject *v = values[i];
+    if (PyList_CheckExact(v)) {
+      Object t = checked(PyList_AsTuple(v));
+      PyTuple_SET_ITEM(tuple.get(), i, t.release());
+    } else {
+      PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(v));
+    }
+  }
+  PyObject *found = PyDict_GetItemWithError(op->by_values, tuple.get());
+  if (found) return found;
+  if (PyErr_Occurred()) {  // an unhashable value: parse each time
+    if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw PythonError();
+    PyErr_Clear();
+    cacheable = false;
+  }
+  Object parsed = checked(PyObject_CallMethod(op->definition, "parse", "O", tuple.get()));
+  PyObject *interned = PyDict_SetDefault(op->interned, parsed.get(), parsed.get());  // borrowed
+  if (!interned) throw PythonError();
+  if (PyDict_GET_SIZE(op->by_values) > 4096) PyDict_Clear(op->by_values);
+  if (cacheable && PyDict_SetItem(op->by_values, tuple.get(), interned)) throw PythonError();
+  if (!any) op->default_params = Py_NewRef(interned);
+  return interned;
+}
+
+mx_scalar scalar_of(Op *op, PyObject *name, PyObject *value) {
+  if (PyFloat_CheckExact(value)) {
+    double f = PyFloat_AS_DOUBLE(value);
+    return {f, f >= -9.2e18 && f <= 9.2e18 ? static_cast<int64_t>(f) : 0};
+  }
+  if (PyLong_Check(value)) {
+    int overflow;
+    int64_t i = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (!overflow) return {static_cast<double>(i), i};
+  }
+  Object number(PyUnicode_Check(value) ? PyFloat_FromString(value) : PyNumber_Float(value));
+  if (!number) {
+    PyErr_Clear();
+    fail("ParameterError", op_tag(op) + "parameter " + text_of(name) + " must be a number, got " + Py_TYPE(value)->tp_name);
+  }
+  double f = PyFloat_AS_DOUBLE(number.get());
+  return {f, f >= -9.2e18 && f <= 9.2e18 ? static_cast<int64_t>(f) : 0};
+}
+
+class Parser {
+ public:
+  Parser(Op *op, Py_ssize_t n_args)
+      : op_(op), inputs_(static_cast<size_t>(std::max(op->n_inputs, n_args))),
+        values_(static_cast<size_t>(op->n_static) + 1), scalars_(static_cast<size_t>(op->n_runtime) + 1),
+        runtime_(static_cast<size_t>(op->n_runtime) + 1) {
+    for (Py_ssize_t i = 0; i < op->n_inputs; ++i) inputs_[i] = nullptr;
+    for (Py_ssize_t i = 0; i < op->n_static; ++i) values_[i] = missing;
+    for (Py_ssize_t i = 0; i < op->n_runtime; ++i) runtime_[i] = nullptr;
+  }
+
+  void positional(PyObject *const *args, Py_ssize_t n) {
+    if (op_->variadic) {
+      if (n == 1 && (PyList_Check(args[0]) || PyTuple_Check(args[0]))) {
+        expand(args[0]);
+        return;
+      }
+      for (Py_ssize_t i = 0; i < n; ++i) many_.push_back(expect(args[i], "input " + std::to_string(i)));
+      return;
+    }
+    size_t order = 0;
+    for (Py_ssize_t i = 0; i < n; ++i) {
+      if (i < op_->n_inputs) {
+        input(i, args[i]);
+      } else if (order < op_->order->size()) {
+        param((*op_->order)[order++], args[i]);
+      } else if (order++ == op_->order->size()) {
+        out = args[i];  // MXNet's signatures end with out, name
+      } else if (order > op_->order->size() + 2) {
+        fail("TypeError", op_tag(op_) + "takes at most " + std::to_string(op_->n_inputs + static_cast<Py_ssize_t>(op_->order->size())) +
+                              " positional arguments, got " + std::to_string(n));
+      }
+    }
+  }
+
+  void keyword(PyObject *key, PyObject *value) {
+    if (key == s_out) {
+      out = value;
+      return;
+    }
+    int p = find_name(key, *op_->order);
+    if (p >= 0 && !is_context(key)) {
+      param((*op_->order)[static_cast<size_t>(p)], value);
+      return;
+    }
+    if (is_context(key)) {
+      if (value != Py_None) device = device_from_object(value);
+      return;
+    }
+    Py_ssize_t i = find_input(key, op_->inputs);
+    if (i >= 0) {
+      if (op_->variadic) expand(value);
+      else input(i, value);
+      return;
+    }
+    if (PyUnicode_Compare(key, s_out) == 0) {
+      out = value;
+    } else if (PyUnicode_Compare(key, s_name) != 0 && PyUnicode_Compare(key, s_attr) != 0 && !num_args(key)) {
+      unknown(key);
+    }
+  }
+
+  PyObject *run() {
+    Call call;
+    call.op = op_;
+    if (op_->variadic) {
+      call.inputs = many_.data();
+      call.n_in = static_cast<int32_t>(many_.size());
+    } else {
+      gather(call);
+    }
+    for (Py_ssize_t i = 0; i < op_->n_runtime; ++i) {
+      if (!runtime_[i]) {
+        runtime_[i] = (*op_->defaults)[static_cast<size_t>(i)];
+        if (runtime_[i] == Py_None) fail("ParameterError", op_tag(op_) + "needs the parameter " + text_of(runtime_name(i)));
+      }
+      scalars_[i] = scalar_of(op_, runtime_name(i), runtime_[i]);
+    }
+    call.scalars = scalars_.data();
+    call.device = device;
+    call.params = params_for(op_, values_.data(), any_static_);
+    return dispatch(call, out);
+  }
+
+  PyObject *out = nullptr;
+  Device *device = nullptr;
+
+ private:
+  static bool is_context(PyObject *key) { return key == s_ctx || PyUnicode_Compare(key, s_ctx) == 0; }
+  bool num_args(PyObject *key) const { return op_->variadic && PyUnicode_CompareWithASCIIString(key, "num_args") == 0; }
+  PyObject *runtime_name(Py_ssize_t index) const {
+    for (const ParamName &p : *op_->order)
+      if (p.runtime && p.index == index) return p.name;
+    return op_->name;
+  }
+  [[noreturn]] void unknown(PyObject *key) {
+    Object errors = checked(PyImport_ImportModule("mx_core.errors"));
+    Object known = checked(PyList_New(0));
+    for (Py_ssize_t i = 0; i < op_->n_inputs; ++i) PyList_Append(known.get(), PyTuple_GET_ITEM(op_->inputs, i));
+    for (const ParamName &p : *op_->order) PyList_Append(known.get(), p.name);
+    Object r(PyObject_CallMethod(errors.get(), "unknown_parameter", "OOO", op_->name, key, known.get()));
+    if (r) PyErr_SetString(PyExc_TypeError, "unknown parameter");
+    throw PythonError();
+  }
+  NDArray *expect(PyObject *o, const std::string &which) {
+    if (is_array(o)) return as_array(o);
+    fail("DTypeError", op_tag(op_) + which + " must be an NDArray, got " + Py_TYPE(o)->tp_name +
+                           (PyNumber_Check(o) || PySequence_Check(o) ? ". Make one with mx.nd.array(...)" : ""));
+  }
+  void expand(PyObject *sequence) {
+    Object fast = checked(PySequence_Fast(sequence, "a list of NDArrays was expected"));
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast.get()); ++i)
+      many_.push_back(expect(PySequence_Fast_GET_ITEM(fast.get(), i), "input " + std::to_string(i)));
+  }
+  void input(Py_ssize_t i, PyObject *value) {
+    if (value == Py_None) return;
+    inputs_[i] = expect(value, text_of(PyTuple_GET_ITEM(op_->inputs, i)));
+  }
+  void param(const ParamName &p, PyObject *value) {
+    if (p.runtime) {
+      if (value != Py_None) runtime_[p.index] = value;
+    } else if (!(p.name == s_ctx)) {
+      values_[p.index] = value;
+      any_static_ = true;
+    } else if (value != Py_None) {
+      device = device_from_object(value);
+    }
+  }
+  void gather(Call &call) {
+    int32_t n = 0;
+    for (Py_ssize_t i = 0; i < op_->n_inputs; ++i) {
+      if (inputs_[i]) {
+        inputs_[n++] = inputs_[i];
+      } else if ((*op_->optional)[static_cast<size_t>(i)]) {
+        call.absent |= uint64_t{1} << i;
+      } else {
+        fail("TypeError", op_tag(op_) + "needs the input " + text_of(PyTuple_GET_ITEM(op_->inputs, i)));
+      }
+    }
+    call.inputs = inputs_.data();
+    call.n_in = n;
+  }
+
+  Op *op_;
+  SmallBuffer<NDArray *, 8> inputs_;
+  std::vector<NDArray *> many_;
+  SmallBuffer<PyObject *, 12> values_;
+  SmallBuffer<mx_scalar, 8> scalars_;
+  SmallBuffer<PyObject *, 8> runtime_;
+  bool any_static_ = false;
+};
+
+PyObject *op_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
+  return guarded([&] {
+    Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+    Parser parser(reinterpret_cast<Op *>(self), n);
+    parser.positional(args, n);
+    if (kwnames)
+      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); ++i) parser.keyword(PyTuple_GET_ITEM(kwnames, i), args[n + i]);
+    return parser.run();
+  });
+}
+
+// ---- The Python type.
+
+PyObject *attribute(PyObject *definition, const char *name) { return checked(PyObject_GetAttrString(definition, name)).release(); }
+
+PyObject *interned_tuple(PyObject *definition, const char *name) {
+  Object sequence(attribute(definition, name));
+  PyObject *tuple = checked(PySequence_Tuple(sequence.get())).release();
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); ++i) {
+    PyObject *s = Py_NewRef(PyTuple_GET_ITEM(tuple, i));
+    PyUnicode_InternInPlace(&s);
+    PyTuple_SetItem(tuple, i, s);
+  }
+  return tuple;
+}
+
+void read_parameters(Op *op) {
+  Object statics(interned_tuple(op->definition, "param_names")), runtimes(interned_tuple(op->definition, "runtime_names"));
+  Object order(interned_tuple(op->definition, "call_order"));
+  op->n_static = PyTuple_GET_SIZE(statics.get());
+  op->n_runtime = PyTuple_GET_SIZE(runtimes.get());
+  op->order = new std::vector<ParamName>;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(order.get()); ++i) {
+    PyObject *name = PyTuple_GET_ITEM(order.get(), i);
+    Py_ssize_t k = find_input(name, statics.get());
+    bool runtime = k < 0;
+    if (runtime) k = find_input(name, runtimes.get());
+    op->order->push_back({Py_NewRef(name), runtime, static_cast<int32_t>(k)});
+  }
+  Object defaults(attribute(op->definition, "runtime_defaults"));
+  op->defaults = new std::vector<PyObject *>;
+  for (Py_ssize_t i = 0; i < op->n_runtime; ++i) op->defaults->push_back(checked(PySequence_GetItem(defaults.get(), i)).release());
+}
+
+PyObject *op_new(PyTypeObject *type, PyObject *args, PyObject *) {
+  return guarded([&]() -> PyObject * {
+    PyObject *definition;
+    if (!PyArg_ParseTuple(args, "O", &definition)) return nullptr;
+    Object self = checked(type->tp_alloc(type, 0));
+    Op *op = reinterpret_cast<Op *>(self.get());
+    op->vectorcall = op_vectorcall;
+    op->definition = Py_NewRef(definition);
+    op->name = attribute(definition, "name");
+    op->inputs = interned_tuple(definition, "input_names");
+    op->n_inputs = PyTuple_GET_SIZE(op->inputs);
+    Object optional(attribute(definition, "optional_inputs"));
+    op->optional = new std::vector<bool>;
+    for (Py_ssize_t i = 0; i < op->n_inputs; ++i)
+      op->optional->push_back(PyObject_IsTrue(checked(PySequence_GetItem(optional.get(), i)).get()) == 1);
+    op->variadic = PyObject_IsTrue(Object(attribute(definition, "variadic")).get()) == 1;
+    op->mode_dependent = PyObject_IsTrue(Object(attribute(definition, "mode_dependent")).get()) == 1;
+    read_parameters(op);
+    op->by_values = checked(PyDict_New()).release();
+    op->interned = checked(PyDict_New()).release();
+    return self.release();
+  });
+}
+
+PyObject *op_repr(PyObject *self) { return PyUnicode_FromFormat("<operator %U>", reinterpret_cast<Op *>(self)->name); }
+
+PyObject *op_getattro(PyObject *self, PyObject *name) {
+  PyObject *found = PyObject_GenericGetAttr(self, name);
+  if (found || !PyErr_ExceptionMatches(PyExc_AttributeError)) return found;
+  PyErr_Clear();
+  return PyObject_GetAttr(reinterpret_cast<Op *>(self)->definition, name);
+}
+
+PyObject *op_doc(PyObject *self, void *) { return PyObject_GetAttrString(reinterpret_cast<Op *>(self)->definition, "__doc__"); }
+PyObject *op_name(PyObject *self, void *) { return Py_NewRef(reinterpret_cast<Op *>(self)->name); }
+PyObject *op_module(PyObject *, void *) { return PyUnicode_FromString("mxnet.ndarray"); }
+PyObject *op_definition(PyObject *self, void *) { return Py_NewRef(reinterpret_cast<Op *>(self)->definition); }
+PyObject *op_signature(PyObject *self, void *) {
+  return PyObject_GetAttrString(reinterpret_cast<Op *>(self)->definition, "__signature__");
+}
+PyObject *op_reduce(PyObject *self, PyObject *) {
+  Object loader = checked(PyObject_GetAttrString(Object(PyImport_ImportModule("mx_core._core")).get(), "get_op"));
+  return Py_BuildValue("O(O)", loader.get(), reinterpret_cast<Op *>(self)->name);
+}
+
+PyGetSetDef op_getset[] = {{"__doc__", op_doc, nullptr, nullptr, nullptr},
+                           {"__name__", op_name, nullptr, nullptr, nullptr},
+                           {"__qualname__", op_name, nullptr, nullptr, nullptr},
+                           {"__module__", op_module, nullptr, nullptr, nullptr},
+                           {"__signature__", op_signature, nullptr, nullptr, nullptr},
+                           {"definition", op_definition, nullptr, nullptr, nullptr},
+                           {}};
+PyMethodDef op_methods[] = {{"__reduce__", op_reduce, METH_NOARGS, nullptr}, {}};
+PyMemberDef op_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Op, vectorcall), READONLY, nullptr}, {}};
+PyType_Slot op_slots[] = {{Py_tp_new, reinterpret_cast<void *>(op_new)},
+                          {Py_tp_call, reinterpret_cast<void *>(PyVectorcall_Call)},
+                          {Py_tp_repr, reinterpret_cast<void *>(op_repr)},
+                          {Py_tp_getattro, reinterpret_cast<void *>(op_getattro)},
+                          {Py_tp_getset, op_getset},
+                          {Py_tp_methods, op_methods},
+                          {Py_tp_members, op_members},
+                          {0, nullptr}};
+// Operators live as long as the process: the registry holds one each, plans point at them.
+PyType_Spec op_spec = {"mx_core._core.Op", sizeof(Op), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL, op_slots};
+
+}  // namespace
+
+Op *find_op(const char *name) {
+  if (!python_side.get_op) fail("MXNetError", "operators are not loaded: import mx_core.ndarray first");
+  PyObject *op = checked(PyObject_CallFunction(python_side.get_op, "s", name)).release();  // kept for good
+  if (!Py_IS_TYPE(op, op_type)) fail("MXNetError", std::string("the registry gave no operator for ") + name);
+  return reinterpret_cast<Op *>(op);
+}
+
+PyObject *call_binary(Op *op, PyObject *left, PyObject *right, PyObject *out) {
+  NDArray *inputs[] = {as_array(left), as_array(right)};
+  Call call;
+  call.op = op;
+  call.n_in = 2;
+  call.inputs = inputs;
+  call.params = op->default_params ? op->default_params : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
+  return dispatch(call, out);
+}
+
+PyObject *call_scalar(Op *op, PyObject *array, double value, int64_t integer, PyObject *out) {
+  NDArray *inputs[] = {as_array(array)};
+  mx_scalar scalars[] = {{value, integer}, {0, 0}};
+  if (op->n_runtime > 2) fail("MXNetError", op_tag(op) + "is not an operator with one scalar");
+  Call call;
+  call.op = op;
+  call.n_in = 1;
+  call.inputs = inputs;
+  call.scalars = scalars;
+  call.params = op->default_params ? op->default_params : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
+  return dispatch(call, out);
+}
+
+void run_binary(Op *op, const Tensor &a, const Tensor &b, Tensor &out) {
+  uintptr_t types[] = {reinterpret_cast<uintptr_t>(a.type), reinterpret_cast<uintptr_t>(b.type)};
+  Call call;
+  call.op = op;
+  call.n_in = 2;
+  call.params = op->default_params ? op->default_params : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
+  Ref<Plan> plan = plan_for(call, a.device(), false, types)->plan;
+  const Tensor *ins[] = {&a, &b};
+  run_plan(*plan.get(), ins, &out, nullptr);
+}
+
+Tensor ones_like(const Tensor &t) {
+  static Op *op = find_op("ones_like");
+  uintptr_t type = reinterpret_cast<uintptr_t>(t.type);
+  Call call;
+  call.op = op;
+  call.n_in = 1;
+  call.params = op->default_params ? op->default_params : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
+  Ref<Plan> plan = plan_for(call, t.device(), false, &type)->plan;
+  const Tensor *in = &t;
+  SmallBuffer<Tensor, 2> outs(plan->outputs.size());
+  run_plan(*plan.get(), &in, outs.data(), nullptr);
+  return std::move(outs[0]);
+}
+
+PlanCacheStatistics plan_cache_statistics() {
+  const PlanCache &c = cache();
+  return {c.hits, c.misses, c.evictions, c.size()};
+}
+
+void clear_plan_cache() { cache().clear(); }
+
+void init_op(PyObject *module) {
+  s_out = PyUnicode_InternFromString("out");
+  s_name = PyUnicode_InternFromString("name");
+  s_ctx = PyUnicode_InternFromString("ctx");
+  s_attr = PyUnicode_InternFromString("attr");
+  missing = checked(PyObject_CallNoArgs(reinterpret_cast<PyObject *>(&PyBaseObject_Type))).release();
+  op_type = reinterpret_cast<PyTypeObject *>(checked(PyType_FromSpec(&op_spec)).release());
+  if (PyModule_AddObjectRef(module, "Op", reinterpret_cast<PyObject *>(op_type)) || PyModule_AddObjectRef(module, "MISSING", missing))
+    throw PythonError();
+}
+
+}  // namespace mx

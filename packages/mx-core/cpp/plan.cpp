@@ -1,0 +1,299 @@
+#include "plan.h"
+
+#include <Python.h>
+
+#include <cstring>
+#include <stdexcept>
+
+#include "call_args.h"
+#include "pyerror.h"
+
+namespace mx {
+
+namespace {
+
+// Python objects of plans that died on a worker wait here for a thread that holds the GIL.
+std::mutex graveyard_mutex;
+std::vector<PyObject *> graveyard;
+std::atomic<bool> graveyard_used{false};
+
+void bury(PyObject *object) {
+  if (!object) return;
+  if (PyGILState_Check()) {
+    Py_DECREF(object);
+    return;
+  }
+  std::lock_guard lock(graveyard_mutex);
+  graveyard.push_back(object);
+  graveyard_used = true;
+}
+
+void empty_graveyard() {
+  std::vector<PyObject *> dead;
+  {
+    std::lock_guard lock(graveyard_mutex);
+    dead.swap(graveyard);
+    graveyard_used = false;
+  }
+  for (PyObject *o : dead) Py_DECREF(o);
+}
+
+// A block of scratch memory from the device's pool.
+struct Scratch {
+  Device *device = nullptr;
+  void *data = nullptr;
+  size_t bytes = 0;
+  Scratch(Device *d, size_t n) : device(d), bytes(n) {
+    if (n) data = d->pool->allocate(n);
+  }
+  Scratch(Scratch &&o) noexcept : device(o.device), data(std::exchange(o.data, nullptr)), bytes(o.bytes) {}
+  ~Scratch() {
+    if (data) device->pool->release(data, bytes);
+  }
+};
+
+struct Random {
+  uint64_t seed, offset;
+};
+
+// Runs the steps on this thread. pointers: inputs and outputs are set, the rest is filled in here.
+void run_steps(const Plan &plan, void **pointers, char *scratch, const mx_scalar *scalars, Random random) {
+  size_t first = plan.inputs.size() + plan.outputs.size();
+  for (size_t i = 0; i < plan.slots.size(); ++i) {
+    const Slot &s = plan.slots[i];
+    switch (s.kind) {
+      case Slot::kTemp: pointers[first + i] = scratch + s.offset; break;
+      case Slot::kAlias: pointers[first + i] = static_cast<char *>(pointers[s.base]) + s.offset; break;
+      case Slot::kConst: pointers[first + i] = s.constant.data(); break;
+    }
+  }
+  char error[512];
+  mx_call call{};
+  call.size = sizeof call;
+  call.workspace = scratch + plan.arena_bytes;
+  call.stream = plan.device->stream;
+  call.seed = random.seed;
+  call.error = error;
+  call.error_size = sizeof error;
+  for (const Step &step : plan.steps) {
+    const int32_t *index = plan.indices.data();
+    SmallBuffer<void *, 12> args(step.n_in + step.n_out);
+    for (uint32_t i = 0; i < step.n_in; ++i) args[i] = pointers[index[step.in + i]];
+    for (uint32_t i = 0; i < step.n_out; ++i) args[step.n_in + i] = pointers[index[step.out + i]];
+    SmallBuffer<mx_scalar, 8> values(step.n_scalars);
+    for (uint32_t i = 0; i < step.n_scalars; ++i) values[i] = scalars[index[step.scalars + i]];
+    call.in = args.data();
+    call.out = args.data() + step.n_in;
+    call.scalars = values.data();
+    call.offset = random.offset + step.random_offset;
+    error[0] = 0;
+    if (step.kernel->p.run(step.kernel->p.state, &call) != 0) {
+      error[sizeof error - 1] = 0;
+      const std::string &op = plan.steps.size() > 1 && step.kernel->op != plan.name ? step.kernel->op : std::string();
+      throw KernelError("[" + plan.name + "] " + (op.empty() ? "" : "(" + op + ") ") + error);
+    }
+  }
+}
+
+std::string types_text(const Plan &plan) {
+  std::string s;
+  for (size_t i = 0; i < plan.inputs.size(); ++i) s += (i ? ", " : "") + plan.inputs[i]->text();
+  return s;
+}
+
+// One queued run of a plan.
+class PlanRun : public Operation {
+ public:
+  PlanRun(Plan &plan, const Tensor *const *ins, const Tensor *outs, const mx_scalar *scalars, Scratch scratch, Random random)
+      : plan_(&plan), scratch_(std::move(scratch)), random_(random), line_(python_line()) {
+    size_t n_in = plan.inputs.size(), n_out = plan.outputs.size();
+    pointers_.resize(n_in + n_out + plan.slots.size());
+    chunks_.reserve(n_in + n_out);
+    for (size_t i = 0; i < n_in; ++i) keep(i, *ins[i]);
+    for (size_t i = 0; i < n_out; ++i)
+      if (plan.outputs[i]) keep(n_in + i, outs[i]);
+    scalars_.assign(scalars, scalars + plan.n_scalars);
+  }
+  void run() override {
+    run_steps(*plan_.get(), pointers_.data(), static_cast<char *>(scratch_.data), scalars_.data(), random_);
+    if (plan_->device->stream) {
+      char message[256] = "";
+      const mx_device *table = plan_->device->table;
+      if (table->synchronize && table->synchronize(plan_->device->id, plan_->device->stream, message, sizeof message))
+        throw KernelError("[" + plan_->name + "] " + message);
+    }
+  }
+  std::string describe() const override {
+    return "with " + types_text(*plan_.get()) + " on " + plan_->device->name + (line_.code ? ", called at " + line_.text() : "");
+  }
+
+ private:
+  void keep(size_t slot, const Tensor &t) {
+    pointers_[slot] = t.data();
+    chunks_.push_back(t.chunk);
+  }
+  Ref<Plan> plan_;
+  std::vector<void *> pointers_;
+  std::vector<Ref<Chunk>> chunks_;
+  std::vector<mx_scalar> scalars_;
+  Scratch scratch_;
+  Random random_;
+  PythonLine line_;
+};
+
+class CopyRun : public Operation {
+ public:
+  CopyRun(Tensor src, Tensor dst) : src_(std::move(src)), dst_(std::move(dst)) {}
+  void run() override {
+    copy_bytes(dst_.device(), dst_.data(), src_.device(), src_.data(), static_cast<size_t>(src_.type->bytes));
+  }
+  std::string describe() const override { return "copying " + src_.device()->name + " to " + dst_.device()->name; }
+
+ private:
+  Tensor src_, dst_;
+};
+
+bool same_memory(const Tensor &a, const Tensor &b) { return a.data() == b.data() && a.type->bytes == b.type->bytes; }
+
+// out= that overlaps an input the kernel may not overwrite gets fresh memory first, and a copy after.
+bool needs_detour(const Plan &plan, const Tensor *const *ins, const Tensor &out, size_t j) {
+  for (size_t i = 0; i < plan.inputs.size(); ++i) {
+    if (!ins[i]->overlaps(out)) continue;
+    bool safe = plan.single && j < MX_MAX_OUTPUTS_INPLACE && i < 32 && same_memory(*ins[i], out) &&
+                (plan.steps[0].kernel->p.inplace[j] >> i & 1);
+    if (!safe) return true;
+  }
+  return false;
+}
+
+template <typename Visit>
+void each_written(const Plan &plan, const Tensor *const *ins, const Tensor *outs, Visit visit) {
+  for (size_t j = 0; j < plan.outputs.size(); ++j)
+    if (plan.outputs[j] && plan.aliases[j].input < 0) visit(outs[j]);
+  for (int32_t i : plan.written_inputs) visit(*ins[i]);
+}
+
+bool ready(const Plan &plan, const Tensor *const *ins, const Tensor *outs, const bool *given) {
+  for (size_t i = 0; i < plan.inputs.size(); ++i)
+    if (!ins[i]->chunk->var.readable()) return false;
+  for (size_t j = 0; j < plan.outputs.size(); ++j)
+    if (given[j] && !outs[j].chunk->var.writable()) return false;
+  for (int32_t i : plan.written_inputs)
+    if (!ins[i]->chunk->var.writable()) return false;
+  return true;
+}
+
+void push_plan(Plan &plan, const Tensor *const *ins, Tensor *outs, const mx_scalar *scalars, Random random) {
+  std::vector<Var *> reads, writes;
+  for (size_t i = 0; i < plan.inputs.size(); ++i) reads.push_back(&ins[i]->chunk->var);
+  each_written(plan, ins, outs, [&](const Tensor &t) { writes.push_back(&t.chunk->var); });
+  Scratch scratch(plan.device, plan.arena_bytes + plan.workspace_bytes);
+  auto run = std::make_unique<PlanRun>(plan, ins, outs, scalars, std::move(scratch), random);
+  Engine::get().push(std::move(run), plan.device->lane, reads, writes);
+}
+
+void run_inline(Plan &plan, const Tensor *const *ins, const Tensor *outs, const mx_scalar *scalars, Random random) {
+  size_t n_in = plan.inputs.size(), n_out = plan.outputs.size();
+  SmallBuffer<void *, 24> pointers(n_in + n_out + plan.slots.size());
+  for (size_t i = 0; i < n_in; ++i) pointers[i] = ins[i]->data();
+  for (size_t j = 0; j < n_out; ++j) pointers[n_in + j] = plan.outputs[j] ? outs[j].data() : nullptr;
+  Scratch scratch(plan.device, plan.arena_bytes + plan.workspace_bytes);
+  run_steps(plan, pointers.data(), static_cast<char *>(scratch.data), scalars, random);
+}
+
+}  // namespace
+
+Plan::~Plan() { bury(graph); }
+
+void Plan::drop() {
+  if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+void run_plan(Plan &plan, const Tensor *const *ins, Tensor *outs, const mx_scalar *scalars) {
+  if (graveyard_used.load(std::memory_order_relaxed)) empty_graveyard();
+  size_t n_out = plan.outputs.size();
+  SmallBuffer<bool, 8> given(n_out);
+  std::vector<std::pair<size_t, Tensor>> detours;
+  for (size_t j = 0; j < n_out; ++j) {
+    given[j] = false;
+    if (!plan.outputs[j]) continue;
+    if (outs[j] && needs_detour(plan, ins, outs[j], j)) detours.emplace_back(j, std::exchange(outs[j], Tensor()));
+    if (outs[j]) {
+      given[j] = true;
+    } else if (plan.aliases[j].input >= 0) {
+      const Tensor &base = *ins[plan.aliases[j].input];
+      outs[j] = {base.chunk, base.offset + plan.aliases[j].offset, plan.outputs[j]};
+    } else {
+      outs[j] = empty_tensor(plan.device, plan.outputs[j]);
+    }
+  }
+  for (size_t j = 0; j < n_out; ++j)
+    if (given[j]) ++outs[j].chunk->version;
+  for (int32_t i : plan.written_inputs) ++ins[i]->chunk->version;
+  Random random{plan.device->seed, plan.device->offset};
+  plan.device->offset += plan.random_blocks;
+
+  if (plan.steps.empty()) {
+    // Only views of inputs.
+  } else if (plan.cost_ns <= kInlineNanoseconds && plan.device->stream == nullptr && ready(plan, ins, outs, given.data())) {
+    run_inline(plan, ins, outs, scalars, random);
+  } else {
+    push_plan(plan, ins, outs, scalars, random);
+  }
+  for (auto &[j, wanted] : detours) {
+    copy_tensor(outs[j], wanted);
+    outs[j] = std::move(wanted);
+  }
+}
+
+void copy_tensor(const Tensor &src, const Tensor &dst) {
+  if (same_memory(src, dst) && src.chunk.get() == dst.chunk.get()) return;
+  ++dst.chunk->version;
+  bool host = src.device()->host_memory && dst.device()->host_memory;
+  if (host && src.type->bytes <= 256 * 1024 && src.chunk->var.readable() && dst.chunk->var.writable()) {
+    std::memmove(dst.data(), src.data(), static_cast<size_t>(src.type->bytes));
+    return;
+  }
+  Var *reads[] = {&src.chunk->var}, *writes[] = {&dst.chunk->var};
+  Lane *lane = src.device()->lane == dst.device()->lane ? src.device()->lane : Engine::get().lane("copy");
+  Engine::get().push(std::make_unique<CopyRun>(src, dst), lane, reads, writes);
+}
+
+namespace {
+
+bool signal_pending() {
+  PyGILState_STATE state = PyGILState_Ensure();
+  bool pending = PyErr_CheckSignals() != 0;
+  PyGILState_Release(state);
+  return pending;
+}
+
+template <typename Wait>
+void wait_released(Wait wait) {
+  PyThreadState *state = PyEval_SaveThread();
+  try {
+    wait();
+  } catch (...) {
+    PyEval_RestoreThread(state);
+    throw;
+  }
+  PyEval_RestoreThread(state);
+}
+
+}  // namespace
+
+void wait_to_read(const Tensor &t) {
+  if (t.chunk->var.readable()) return;
+  wait_released([&] { Engine::get().wait_to_read(t.chunk->var, signal_pending); });
+}
+
+void wait_to_write(const Tensor &t) {
+  if (t.chunk->var.writable()) return;
+  wait_released([&] { Engine::get().wait_to_write(t.chunk->var, signal_pending); });
+}
+
+void wait_all() {
+  wait_released([] { Engine::get().wait_all(signal_pending); });
+}
+
+}  // namespace mx
