@@ -270,7 +270,7 @@ REQUIRED = _Required()
 _SIGNATURE_FIELDS = frozenset(
     "input_names optional_inputs aux_inputs variadic n_required param_names param_types param_defaults runtime_names "
     "runtime_types runtime_defaults n_outputs n_visible has_body grad_params infer_params lower_params body_params "
-    "_static_schema _runtime_schema".split()
+    "call_order _static_schema _runtime_schema".split()
 )
 _missing_value: Any = None
 
@@ -331,6 +331,7 @@ def _read_params(
             default = kind.parse(default)
         (runtime if kind.runtime else static).append((name, kind, default))
     fields = opdef.__dict__
+    fields["call_order"] = keywords
     fields["_static_schema"], fields["_runtime_schema"] = static, runtime
     for prefix, schema in (("param", static), ("runtime", runtime)):
         fields[f"{prefix}_names"] = tuple(name for name, _, _ in schema)
