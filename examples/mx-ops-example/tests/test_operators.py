@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import mxnet as mx
 import numpy as np
 import pytest
+
+import mxnet as mx
 from mx_core.testing import check_op
 from mx_ops_example.cases import CASES
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from mx_core.testing import OpCase, empty, uniform
 
 

@@ -23,7 +23,8 @@ def swish(F, data: Tensor, *, beta: Positive[float] = 1.0) -> Tensor:  # noqa: N
 def ema(F, data: Tensor, *, decay: Range[float, 0, 1] = 0.9, reverse: bool = False) -> Tensor:  # noqa: N803
     """Exponential moving average along the last axis, ``y[t] = decay * y[t-1] + (1 - decay) * data[t]``, y[-1] = 0.
 
-    data: float32 or float64 array of any shape.  decay: weight of the past.  reverse: from the last element to the first.
+    data: float32 or float64 array of any shape.  decay: weight of the past.
+    reverse: from the last element to the first.
     Returns an array of data's shape and dtype.
 
     >>> import mxnet as mx
