@@ -129,6 +129,8 @@ class Value:
         self.dtype = dtype  # type flag
         self.shape = shape
 
+    __hash__ = object.__hash__
+
     @property
     def ndim(self) -> int:
         return len(self.shape)
@@ -185,7 +187,9 @@ def _define_operators() -> None:
     define("ge", "broadcast_greater_equal", "_greater_equal_scalar")
     define("lt", "broadcast_lesser", "_lesser_scalar")
     define("le", "broadcast_lesser_equal", "_lesser_equal_scalar")
-    # == and != stay Python's identity, since graphs keep values in dicts: write F.broadcast_equal(a, b).
+    # Values are dict keys: the hash stays object's, and dicts ask for identity before they ask __eq__.
+    define("eq", "broadcast_equal", "_equal_scalar")
+    define("ne", "broadcast_not_equal", "_not_equal_scalar")
     setattr(Value, "__neg__", lambda self: self.F.negative(self))  # noqa: B010 - beside its siblings
 
 

@@ -1,0 +1,233 @@
+"""The tracer: what operator bodies and gradient rules call ``F``.
+
+``F.<operator>(...)`` infers types and records a node; identical calls are recorded once. A composition whose nodes
+nobody needs as such (no kernel of its name, no gradient rule to keep for differentiation) is not recorded but runs its
+body at once, so that its nodes land in the same graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from ..errors import MXNetError, ShapeError
+from ..op.definition import OpDef, get_op
+from ..op.inference import Inference, infer_with
+from ..op.pointwise import OPCODES
+from ..op.primitives import BROADCAST, FULL, REDUCE, VIEW
+from .node import Graph, Node, Scalar, Value
+
+__all__ = ["Tracer", "trace_op"]
+
+_MAX_ELEMENTS = (1 << 63) - 1
+_NAME_OF_OPCODE = {number: name for name, (number, _, _) in OPCODES.items()}
+
+
+def _never(opdef: OpDef) -> bool:
+    return False
+
+
+class Tracer:
+    """Records operator calls into one graph. keep: which compositions stay one node (default: none)."""
+
+    def __init__(self, graph: Graph, is_train: bool, keep: Callable[[OpDef], bool] = _never) -> None:
+        self.graph = graph
+        self.is_train = is_train
+        self.keep = keep
+        self.seen: dict[Any, Node] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        recorder = self.__dict__[name] = partial(self.record, get_op(name))
+        return recorder
+
+    # -- graph inputs and constants --------------------------------------------------------------------------------
+
+    def add_input(self, dtype: int, shape: tuple[int, ...]) -> Value:
+        """A new input of the graph."""
+        value = Value(self, None, len(self.graph.inputs), dtype, shape)
+        self.graph.inputs.append(value)
+        return value
+
+    def full(self, shape: Any, value: Any, dtype: Any = "float32") -> Value:
+        """An array filled with value, a number or a runtime scalar."""
+        return self.record(FULL, value=value, shape=shape, dtype=dtype)  # type: ignore[no-any-return]
+
+    def zeros(self, shape: Any, dtype: Any = "float32") -> Value:
+        """An array of zeros."""
+        return self.full(shape, 0.0, dtype)
+
+    def ones(self, shape: Any, dtype: Any = "float32") -> Value:
+        """An array of ones."""
+        return self.full(shape, 1.0, dtype)
+
+    def _sum_to(self, value: Value, shape: tuple[int, ...]) -> Value:
+        """value summed over the dimensions that broadcasting from shape repeated: the gradient of a broadcast."""
+        if value.shape == shape:
+            return value
+        lead = len(value.shape) - len(shape)
+        axes = [i for i, dim in enumerate(value.shape) if i < lead or (dim != 1 and shape[i - lead] == 1)]
+        reduced = self.record(REDUCE, value, op="sum", axes=tuple(axes)) if axes else value
+        return reduced.reshape(shape)
+
+    def broadcast_shape(self, *values: Value) -> tuple[int, ...]:
+        """The shape that the values broadcast to."""
+        t = Inference(VIEW, values)
+        shape = values[0].shape
+        for value in values[1:]:
+            shape = t.broadcast_shapes(shape, value.shape)  # type: ignore[assignment]
+        return shape
+
+    def _broadcast_to(self, value: Value, shape: tuple[int, ...]) -> Value:
+        """value repeated to shape; value itself when it has that shape."""
+        return value if value.shape == tuple(shape) else self.record(BROADCAST, value, shape=shape)  # type: ignore[no-any-return]
+
+    # -- recording -------------------------------------------------------------------------------------------------
+
+    def record(self, opdef: OpDef, *args: Any, **kwargs: Any) -> Any:
+        """Call opdef: a value, or a tuple of the visible outputs."""
+        inputs, kwargs = self._bind(opdef, args, kwargs)
+        if opdef.opcode is not None and not all([i.__class__ is Value for i in inputs]):
+            if inputs and not any([i.__class__ is Value for i in inputs]):
+                return self._scalar_call(opdef, inputs)
+            inputs = self._numbers_to_values(opdef, inputs)
+        static, runtime = opdef.bind_params(kwargs)
+        outputs = self.call(opdef, inputs, static, runtime)
+        if len(outputs) == 1:
+            return outputs[0]
+        count = opdef.count_visible(static)
+        return outputs[0] if count == 1 else outputs[:count]
+
+    def call(
+        self, opdef: OpDef, inputs: Sequence[Any], static: dict[str, Any], runtime: tuple[Any, ...]
+    ) -> tuple[Value, ...]:
+        """As record, of bound inputs and parameters; every output."""
+        if opdef.has_body and not self.keep(opdef):
+            outputs = self.run_body(opdef, inputs, static, runtime)
+        else:
+            outputs = self._node(opdef, tuple(inputs), static, runtime).outputs
+        for name, number in opdef.writes.items():
+            target = inputs[opdef.input_names.index(name)]
+            if target.__class__ is Value and target.node is None and outputs[number] is not target:
+                self.graph.writes[target.index] = outputs[number]
+        return outputs
+
+    def run_body(
+        self, opdef: OpDef, inputs: Sequence[Any], static: dict[str, Any], runtime: tuple[Any, ...]
+    ) -> tuple[Value, ...]:
+        """Run opdef's body on this tracer; its outputs as a tuple."""
+        names = opdef.runtime_names
+        params = {**static, **dict(zip(names, runtime, strict=True))} if names else static
+        result = opdef.function(self, *([list(inputs)] if opdef.variadic else inputs), **params)
+        outputs = (result,) if result.__class__ is Value else tuple(result) if result is not None else ()
+        if len(outputs) != opdef.count_outputs(static) or not all([o.__class__ is Value for o in outputs]):
+            msg = f"[{opdef.name}] its body must return {opdef.count_outputs(static)} arrays, got {result!r}"
+            raise MXNetError(msg)
+        return outputs
+
+    def _bind(
+        self, opdef: OpDef, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Sequence[Any], dict[str, Any]]:
+        """Flat inputs, and keyword parameters: MXNet's order is inputs first, then parameters."""
+        if opdef.variadic:
+            inputs = args[0] if len(args) == 1 and args[0].__class__ in (list, tuple) else args
+            return inputs, kwargs
+        names = opdef.input_names
+        count = len(names)
+        if len(args) > count:
+            kwargs = {**dict(zip(opdef.param_names + opdef.runtime_names, args[count:], strict=False)), **kwargs}
+            args = args[:count]
+        elif len(args) < count:
+            missing = object()
+            rest = [kwargs.get(name, missing) for name in names[len(args) :]]
+            kwargs = {key: value for key, value in kwargs.items() if key not in names}
+            for i, value in enumerate(rest, len(args)):
+                if value is missing and not opdef.optional_inputs[i]:
+                    msg = f"[{opdef.name}] input {names[i]} is required"
+                    raise MXNetError(msg)
+            args = (*args, *[None if value is missing else value for value in rest])
+        return args, kwargs
+
+    def _scalar_call(self, opdef: OpDef, inputs: Sequence[Any]) -> Any:
+        """A pointwise operator of numbers and runtime scalars is a runtime scalar."""
+        operands = [i.key if isinstance(i, Scalar) else float(i) for i in inputs]
+        return Scalar((_NAME_OF_OPCODE[opdef.opcode], *(reversed(operands) if opdef.reversed else operands)))
+
+    def _numbers_to_values(self, opdef: OpDef, inputs: Sequence[Any]) -> list[Any]:
+        """Numbers in the place of arrays, as in F.where(mask, x, 0), become 0-d constants of the arrays' type."""
+        dtype = [i.dtype for i in inputs if i.__class__ is Value][-1]
+        return [
+            i if i is None or i.__class__ is Value else self.record(FULL, value=i, shape=(), dtype=dtype) for i in inputs
+        ]
+
+    def _node(self, opdef: OpDef, inputs: tuple[Any, ...], static: dict[str, Any], runtime: tuple[Any, ...]) -> Node:
+        unique = opdef.random or opdef.writes
+        key = (id(opdef), *[id(i) for i in inputs], *static.values(), *runtime)
+        if not unique and key in self.seen:
+            return self.seen[key]
+        if opdef.infer_rule is not None or opdef.opcode is not None:
+            params = static if not runtime else {**static, **dict(zip(opdef.runtime_names, runtime, strict=True))}
+            arguments: Any = [list(inputs)] if opdef.variadic else inputs
+            types: Sequence[Any] = infer_with(opdef, Inference(opdef, arguments), arguments, params)
+        elif opdef.has_body:
+            present = [None if i is None else (i.dtype, i.shape) for i in inputs]
+            types = trace_op(opdef, static, runtime, present, self.is_train).outputs
+        else:
+            msg = f"[{opdef.name}] has neither a body nor an inference rule; give it one: @{opdef.name}.infer"
+            raise MXNetError(msg)
+        node = Node(opdef, inputs, static, runtime)
+        node.outputs = tuple([self._output(node, i, slot) for i, slot in enumerate(types)])
+        self.graph.nodes.append(node)
+        if not unique:
+            self.seen[key] = node
+        return node
+
+    def _output(self, node: Node, index: int, slot: Any) -> Value:
+        shape = slot.shape
+        if slot.dtype is None or shape is None or -1 in shape:
+            msg = f"[{node.op.name}] cannot tell the type of output {index} from its inputs"
+            raise ShapeError(msg)
+        if math.prod(shape) > _MAX_ELEMENTS or len(shape) > 32:
+            msg = f"[{node.op.name}] an output of shape {shape} is too large: at most 32 dimensions and 2**63 - 1 elements"
+            raise ShapeError(msg)
+        if shape and min(shape) < 0:
+            msg = f"[{node.op.name}] an output would have the negative size of shape {shape}"
+            raise ShapeError(msg)
+        return Value(self, node, index, slot.dtype, shape)
+
+    def copy_node(self, node: Node, inputs: tuple[Any, ...]) -> tuple[Value, ...]:
+        """Record a node of another graph on this one's values; a composition that is not kept runs its body."""
+        opdef = node.op
+        if opdef.has_body and not self.keep(opdef):
+            return self.run_body(opdef, inputs, node.params, node.scalars)
+        unique = opdef.random or opdef.writes
+        key = (id(opdef), *[id(i) for i in inputs], *node.params.values(), *node.scalars)
+        known = None if unique else self.seen.get(key)
+        if known is None:
+            known = Node(opdef, inputs, node.params, node.scalars)
+            known.outputs = tuple([Value(self, known, o.index, o.dtype, o.shape) for o in node.outputs])
+            self.graph.nodes.append(known)
+            if not unique:
+                self.seen[key] = known
+        return known.outputs
+
+
+def trace_op(
+    opdef: OpDef,
+    static: dict[str, Any],
+    runtime: tuple[Any, ...],
+    in_types: Sequence[Any],
+    is_train: bool,
+    keep: Callable[[OpDef], bool] = _never,
+) -> Graph:
+    """The graph of one call. in_types: ``(dtype, shape)`` or None for an absent input; graph inputs are the present ones."""
+    graph = Graph(opdef.name, len(runtime))
+    tracer = Tracer(graph, is_train, keep)
+    inputs: list[Any] = [None if given is None else tracer.add_input(given[0], tuple(given[1])) for given in in_types]
+    if not opdef.variadic:
+        inputs += [None] * (len(opdef.input_names) - len(inputs))
+    graph.outputs = list(tracer.call(opdef, inputs, static, runtime))
+    return graph
