@@ -101,7 +101,8 @@ class Engine {
   bool is_naive() const;
 
   // Drops operations that have not started, waits for those that have, joins all workers. Later pushes run naive.
-  // Bounded: an operation that runs longer than `seconds` is abandoned (its thread detached). Also called by exit().
+  // Bounded: an operation that runs longer than `seconds` is abandoned (its thread detached).
+  // exit() calls it as well, before it destroys static objects older than the engine; interpreters call it earlier.
   void shutdown(double seconds = 10.0);
 
   // fork: before_fork drains all work and stops the workers; installed with pthread_atfork by the constructor, so

@@ -27,6 +27,7 @@ SANITIZED_CASES = {
         "random_programs",
         "many_callers",
         "concurrency",
+        "destroyed_operations",
         "repeated_variables",
         "progress_without_wait_all",
         "failures",

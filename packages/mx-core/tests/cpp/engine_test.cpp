@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -226,6 +227,36 @@ void concurrency() {
   Engine::get().wait_to_write(a);
   CHECK(is_written && a.writable());
   Engine::get().wait_all();
+
+  // So do two reads that waited for one write.
+  Gate write, reads;
+  push([&] { write.pass(); }, {}, {&a}, lane("third"));
+  push([&] { reads.pass(); }, {&a}, {&b}, lane("pair", 2));
+  push([&] { reads.pass(); }, {&a}, {&c}, lane("pair", 2));
+  write.open();
+  reads.wait_arrived(2);
+  reads.open();
+  Engine::get().wait_all();
+}
+
+// After wait_all the operations are gone too, with all they held.
+void destroyed_operations() {
+  struct Slow : Operation {
+    bool *is_destroyed;
+    explicit Slow(bool *flag) : is_destroyed(flag) {}
+    ~Slow() override {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      *is_destroyed = true;
+    }
+    void run() override {}
+  };
+  bool is_destroyed = false;
+  Var a;
+  Var *writes[] = {&a};
+  Engine::get().push(std::make_unique<Slow>(&is_destroyed), lane(), {}, writes);
+  Engine::get().wait_to_read(a);
+  Engine::get().wait_all();
+  CHECK(is_destroyed);
 }
 
 void repeated_variables() {
@@ -364,7 +395,7 @@ void flat_memory() {
     for (int i = 0; i < 20000; ++i) {
       Var *read = &variables[i % 20], *write = &variables[(i * 7 + 1) % 20];
       push([i] { if (i % 1000 == 999) throw std::runtime_error("planned"); }, {read}, {write}, lane("memory", 2));
-      if (i % 100 == 0) engine.wait_pending(50);
+      if (i % 2500 == 0) engine.wait_pending(50);
     }
     failure_of([&] { engine.wait_all(); });
   };
@@ -466,15 +497,28 @@ void fork_on_worker() {
   use_engine();
 }
 
+// Older than the engine, hence destroyed by exit() after the engine has stopped its workers.
+struct Outlived {
+  std::atomic<bool> is_gone{false};
+  std::vector<Var> variables = std::vector<Var>(8);
+  ~Outlived() {
+    is_gone = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+} outlived;
+
 void exit_with_pending_work() {
   for (int i = 0; i < 200; ++i) {
     const pid_t child = fork();
     if (child == 0) {
       alarm(60);
-      static std::vector<Var> variables(8);  // destroyed by exit(), after the engine stopped
+      auto &variables = outlived.variables;
       for (int k = 0; k < 200; ++k) {
-        push([] { std::this_thread::sleep_for(std::chrono::microseconds(500)); }, {&variables[k % 8]},
-             {&variables[(k + 1) % 8]}, lane(k % 2 ? "exit" : "exit2", 2));
+        auto work = [] {
+          std::this_thread::sleep_for(std::chrono::microseconds(500));
+          if (outlived.is_gone) _exit(9);
+        };
+        push(work, {&variables[k % 8]}, {&variables[(k + 1) % 8]}, lane(k % 2 ? "exit" : "exit2", 2));
       }
       if (i % 2) Engine::get().shutdown();
       exit(3);
@@ -537,6 +581,7 @@ int main(int argc, char **argv) {
       {"random_programs", random_programs},
       {"many_callers", many_callers},
       {"concurrency", concurrency},
+      {"destroyed_operations", destroyed_operations},
       {"repeated_variables", repeated_variables},
       {"progress_without_wait_all", progress_without_wait_all},
       {"failures", failures},
