@@ -15,8 +15,9 @@ from typing import Any
 from ..errors import MXNetError, ShapeError
 from ..op.definition import OpDef, get_op
 from ..op.inference import Inference, infer_with
+from ..op.params import DType
 from ..op.pointwise import OPCODES
-from ..op.primitives import BROADCAST, FULL, REDUCE, VIEW
+from ..op.primitives import BROADCAST, CAST, FULL, REDUCE, VIEW
 from .node import Graph, Node, Scalar, Value
 
 __all__ = ["Tracer", "trace_op"]
@@ -64,6 +65,23 @@ class Tracer:
         """An array of ones."""
         return self.full(shape, 1.0, dtype)
 
+    def _cast(self, data: Value, dtype: Any) -> Value:
+        """data converted to dtype; data itself when it has it."""
+        flag = dtype if dtype.__class__ is int else DType.parse(dtype)
+        return data if data.dtype == flag else self.record(CAST, data, dtype=flag)  # type: ignore[no-any-return]
+
+    def _view(self, data: Value, shape: Any) -> Value:
+        """data with another shape of the same size; views of views are views of their root."""
+        shape = tuple(shape)
+        if data.node is not None and data.node.op is VIEW:
+            data = data.node.inputs[0]
+        return data if data.shape == shape else self.record(VIEW, data, shape=shape)  # type: ignore[no-any-return]
+
+    def _broadcast(self, data: Value, shape: Any) -> Value:
+        """data repeated to shape; data itself when it has that shape."""
+        shape = tuple(shape)
+        return data if data.shape == shape else self.record(BROADCAST, data, shape=shape)  # type: ignore[no-any-return]
+
     def _sum_to(self, value: Value, shape: tuple[int, ...]) -> Value:
         """value summed over the dimensions that broadcasting from shape repeated: the gradient of a broadcast."""
         if value.shape == shape:
@@ -80,10 +98,6 @@ class Tracer:
         for value in values[1:]:
             shape = t.broadcast_shapes(shape, value.shape)  # type: ignore[assignment]
         return shape
-
-    def _broadcast_to(self, value: Value, shape: tuple[int, ...]) -> Value:
-        """value repeated to shape; value itself when it has that shape."""
-        return value if value.shape == tuple(shape) else self.record(BROADCAST, value, shape=shape)  # type: ignore[no-any-return]
 
     # -- recording -------------------------------------------------------------------------------------------------
 
@@ -138,7 +152,7 @@ class Tracer:
         names = opdef.input_names
         count = len(names)
         if len(args) > count:
-            kwargs = {**dict(zip(opdef.param_names + opdef.runtime_names, args[count:], strict=False)), **kwargs}
+            kwargs = {**dict(zip(opdef.call_order, args[count:], strict=False)), **kwargs}
             args = args[:count]
         elif len(args) < count:
             missing = object()
