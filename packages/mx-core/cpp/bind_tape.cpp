@@ -156,22 +156,19 @@ PyObject *py_grad(PyObject *, PyObject *const *args, Py_ssize_t n) {
 }
 
 // record_custom(inputs, outputs, backward): outputs become results of one tape node that calls backward(head_grads).
-PyObject *record_custom(PyObject *, PyObject *const *args, Py_ssize_t n) {
+PyObject *py_record_custom(PyObject *, PyObject *const *args, Py_ssize_t n) {
   return guarded([&]() -> PyObject * {
     if (n != 3) fail("TypeError", "record_custom(inputs, outputs, backward)");
     Object ins = checked(PySequence_Fast(args[0], "inputs must be a list"));
     Object outs = checked(PySequence_Fast(args[1], "outputs must be a list"));
-    auto node = Ref<TapeNode>::adopt(new TapeNode);
-    node->kind = TapeNode::kCustom;
+    Ref<TapeNode> node = record_custom(args[2]);
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(ins.get()); ++i)
       node->inputs.push_back(expect_array(PySequence_Fast_GET_ITEM(ins.get(), i), "an input of Function")->edge);
-    node->custom = Py_NewRef(args[2]);
     for (Py_ssize_t j = 0; j < PySequence_Fast_GET_SIZE(outs.get()); ++j) {
       NDArray *a = expect_array(PySequence_Fast_GET_ITEM(outs.get(), j), "an output of Function");
       node->outputs.push_back(a->tensor.type);
       a->edge = {node, {}, static_cast<int32_t>(j)};
     }
-    stamp_order(*node.get());
     return Py_NewRef(Py_None);
   });
 }
@@ -187,7 +184,7 @@ PyMethodDef functions[] = {{"set_recording", set_recording, METH_O, nullptr},
                            {"is_training", is_training, METH_NOARGS, nullptr},
                            {"backward", fast(py_backward), METH_FASTCALL, nullptr},
                            {"grad", fast(py_grad), METH_FASTCALL, nullptr},
-                           {"record_custom", fast(record_custom), METH_FASTCALL, nullptr},
+                           {"record_custom", fast(py_record_custom), METH_FASTCALL, nullptr},
                            {}};
 
 }  // namespace

@@ -355,7 +355,7 @@ PyObject *params_for(Op *op, PyObject *const *values, bool any) {
     PyErr_Clear();
     cacheable = false;
   }
-  Object parsed = checked(PyObject_CallMethod(op->definition, "parse", "O", tuple.get()));
+  Object parsed = checked(PyObject_CallMethod(op->definition, "parse", "(O)", tuple.get()));
   PyObject *interned = PyDict_SetDefault(op->interned, parsed.get(), parsed.get());  // borrowed
   if (!interned) throw PythonError();
   if (PyDict_GET_SIZE(op->by_values) > 4096) PyDict_Clear(op->by_values);

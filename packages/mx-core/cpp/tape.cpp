@@ -16,9 +16,40 @@ uint64_t next_order = 0;
 uint64_t next_pass = 0;
 }  // namespace
 
-void stamp_order(TapeNode &node) { node.order = ++next_order; }
-
 Plan &gradient_plan(Plan &forward, const std::vector<int32_t> &heads, const std::vector<int32_t> &recorded);
+
+namespace {
+
+// Spent nodes, kept with the capacity of their vectors: recording a call then allocates nothing.
+constexpr size_t kSpareNodes = 1024;
+std::vector<TapeNode *> spare_nodes;
+
+Ref<TapeNode> new_node(TapeNode::Kind kind) {
+  TapeNode *node;
+  if (spare_nodes.empty()) {
+    node = new TapeNode;
+  } else {
+    node = spare_nodes.back();
+    spare_nodes.pop_back();
+    node->references = 1;
+    node->released = false;
+    node->pass = 0;
+  }
+  node->kind = kind;
+  node->order = ++next_order;
+  return Ref<TapeNode>::adopt(node);
+}
+
+void retire(TapeNode *node) {
+  node->release();
+  node->plan.reset();
+  node->outputs.clear();
+  node->incoming.clear();
+  if (spare_nodes.size() < kSpareNodes) spare_nodes.push_back(node);
+  else delete node;
+}
+
+}  // namespace
 
 TapeNode::~TapeNode() { Py_XDECREF(custom); }
 
@@ -42,15 +73,14 @@ void TapeNode::drop() {
   while (!dying.empty()) {
     TapeNode *node = dying.back();
     dying.pop_back();
-    delete node;
+    retire(node);
   }
   busy = false;
 }
 
 Ref<TapeNode> record_plan(Plan &plan, const Tensor *const *ins, const Edge *const *in_edges, const Tensor *outs,
                           const mx_scalar *scalars) {
-  auto node = Ref<TapeNode>::adopt(new TapeNode);
-  node->order = ++next_order;
+  auto node = new_node(TapeNode::kPlan);
   node->plan = Ref<Plan>(&plan);
   node->inputs.reserve(plan.grad_inputs.size());
   for (int32_t i : plan.grad_inputs) node->inputs.push_back(*in_edges[i]);
@@ -70,10 +100,14 @@ Ref<TapeNode> record_plan(Plan &plan, const Tensor *const *ins, const Edge *cons
   return node;
 }
 
+Ref<TapeNode> record_custom(PyObject *callable) {
+  auto node = new_node(TapeNode::kCustom);
+  node->custom = Py_NewRef(callable);
+  return node;
+}
+
 Ref<TapeNode> record_reshape(const Edge &input, const TensorType *from, const TensorType *to) {
-  auto node = Ref<TapeNode>::adopt(new TapeNode);
-  node->order = ++next_order;
-  node->kind = TapeNode::kReshape;
+  auto node = new_node(TapeNode::kReshape);
   node->inputs.push_back(input);
   node->input_type = from;
   node->outputs.push_back(to);
@@ -86,7 +120,16 @@ namespace {
 class Backward {
  public:
   Backward(bool retain_graph, bool create_graph, const std::vector<Edge> &wanted)
-      : pass_(++next_pass), retain_(retain_graph), create_(create_graph), wanted_(wanted), results_(wanted.size()) {}
+      : pass_(++next_pass), retain_(retain_graph), create_(create_graph), wanted_(wanted), results_(wanted.size()) {
+    nodes_.swap(spare_list<Ref<TapeNode>>());
+    variables_.swap(spare_list<Ref<Variable>>());
+  }
+  ~Backward() {
+    nodes_.clear();
+    variables_.clear();
+    nodes_.swap(spare_list<Ref<TapeNode>>());
+    variables_.swap(spare_list<Ref<Variable>>());
+  }
 
   std::vector<Gradient> run(const std::vector<Gradient> &heads, const std::vector<Tensor> &values) {
     collect(heads);
@@ -218,7 +261,9 @@ class Backward {
 
   void visit_plan(TapeNode &node) {
     check_versions(node);
-    std::vector<int32_t> heads, recorded;
+    std::vector<int32_t> &heads = heads_, &recorded = recorded_;
+    heads.clear();
+    recorded.clear();
     for (size_t j = 0; j < node.incoming.size(); ++j)
       if (node.incoming[j].tensor) heads.push_back(static_cast<int32_t>(j));
     size_t n_in = heads.size() + node.saved.size();
@@ -329,8 +374,16 @@ class Backward {
     v.fresh = true;
   }
 
+  // The capacity of the last pass's lists, for the next one (a nested pass starts from nothing).
+  template <typename T>
+  static std::vector<T> &spare_list() {
+    static std::vector<T> list;
+    return list;
+  }
+
   uint64_t pass_;
   bool retain_, create_;
+  std::vector<int32_t> heads_, recorded_;
   const std::vector<Edge> &wanted_;
   std::vector<Gradient> results_;
   std::vector<Ref<TapeNode>> nodes_;

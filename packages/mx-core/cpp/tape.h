@@ -90,7 +90,7 @@ extern thread_local Tape tape;
 // Records plan(ins) -> outs; in_edges: one per input of the plan. Returns the node.
 Ref<TapeNode> record_plan(Plan &plan, const Tensor *const *ins, const Edge *const *in_edges, const Tensor *outs,
                           const mx_scalar *scalars);
-void stamp_order(TapeNode &node);  // the newest node of the tape
+Ref<TapeNode> record_custom(PyObject *callable);  // a node that calls Python; its inputs and outputs are set by the caller
 Ref<TapeNode> record_reshape(const Edge &input, const TensorType *from, const TensorType *to);
 
 struct Gradient {
