@@ -226,7 +226,8 @@ Device *Device::get(int32_t type, int32_t id) {
   const mx_device *table = registry.find(type);
   if (!table) {
     throw std::out_of_range(type == 2 ? "gpu(" + std::to_string(id) + ") does not exist: no installed package serves "
-                                        "gpu devices. Use mx.cpu(), or install a device package (pip install mx-ops-cuda)."
+                                        "gpu devices. Use mx.cpu(), or install a device package "
+                                        "(pip install mx-ops-cuda)."
                                       : "There is no device of type " + std::to_string(type) +
                                             ": no installed package serves it. Types are cpu 1, gpu 2, cpu_pinned 3, "
                                             "cpu_shared 5.");

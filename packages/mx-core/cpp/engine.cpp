@@ -429,7 +429,8 @@ struct Engine::State {
 
   void throw_if_abandoned(const Var &var, bool is_write) const {
     if (abandoned && has_conflict(var, is_write)) {
-      report(make_failure("MXNetError", "The array was being computed when the engine was shut down; it has no value."));
+      report(make_failure("MXNetError",
+                          "The array was being computed when the engine was shut down; it has no value."));
     }
   }
 

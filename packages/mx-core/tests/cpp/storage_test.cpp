@@ -179,8 +179,9 @@ void seeds() {
 
 void size_classes() {
   Pool pool(Device::find_table(1), 0);
-  for (size_t bytes : {size_t{0}, size_t{1}, size_t{64}, size_t{65}, size_t{1024}, size_t{1025}, size_t{1152}, size_t{1153}, size_t{2048},
-                       size_t{2049}, size_t{100000}, size_t{1} << 20, (size_t{1} << 20) + 1, (size_t{9} << 20) - 1}) {
+  const size_t million = 1 << 20;
+  for (size_t bytes : std::initializer_list<size_t>{0, 1, 64, 65, 1024, 1025, 1152, 1153, 2048, 2049, 100000, million,
+                                                    million + 1, 9 * million - 1}) {
     char *data = static_cast<char *>(pool.allocate(bytes));
     CHECK(data && reinterpret_cast<uintptr_t>(data) % 64 == 0);
     std::memset(data, 1, bytes);
@@ -277,7 +278,8 @@ void chunks() {
   static int released = 0;
   int owner = 0;
   const uint64_t in_use = cpu->pool->statistics().in_use_bytes;
-  Chunk *wrapped = Chunk::wrap(cpu, &owner, sizeof owner, [](void *p) { released += 1 + *static_cast<int *>(p); }, &owner);
+  auto release = [](void *p) { released += 1 + *static_cast<int *>(p); };
+  Chunk *wrapped = Chunk::wrap(cpu, &owner, sizeof owner, release, &owner);
   CHECK(wrapped == chunk && wrapped->data == &owner);  // the object was reused, the block was not
   wrapped->drop();
   CHECK(released == 1 && cpu->pool->statistics().in_use_bytes == in_use);
