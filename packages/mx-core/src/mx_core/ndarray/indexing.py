@@ -1,0 +1,438 @@
+"""``x[key]`` and ``x[key] = value`` as MXNet 1.9.1 has them, for the keys that the C type leaves to Python.
+
+Note [views and copies]
+A key of ints, slices with step 1, ``...`` and None that selects one contiguous stretch gives a view that shares
+memory with the array; any other key gives a new array. MXNet's quirks that are kept: a key that selects one element
+gives shape (1,), bools and float arrays count as integers (``x[x > 0]`` takes rows 0 and 1; a mask is an NDArray of
+dtype bool). Not kept: 1.9.1 writes outside the array for a negative or too large index in ``x[[...]] = value``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .. import _core
+from ..base import numeric_types
+from ..dtypes import BOOL, ITEMSIZE, name_of, numpy_of
+from ..errors import DTypeError, MXNetError, ParameterError, ShapeError
+from .namespace import op
+
+if TYPE_CHECKING:
+    from .._core import NDArray
+
+__all__ = ["getitem", "host_memory", "setitem"]
+
+_INTEGERS = (int, np.integer, np.bool_)
+_LISTS = (list, range, tuple)
+
+
+class IndexOutOfRange(MXNetError, IndexError):
+    """An index beyond the end of its axis, or more indices than axes."""
+
+
+# ---- reading a key -------------------------------------------------------------------------------------------------
+
+
+class _Axis(NamedTuple):
+    """What a key says of one axis: a slice (start, step, count), one index, or an array of indices."""
+
+    start: int
+    step: int
+    count: int
+    index: np.ndarray[Any, Any] | None = None  # advanced
+    dropped: bool = False  # an int: its axis is not in the result
+
+
+class _Key(NamedTuple):
+    axes: list[_Axis]  # one per axis of the array
+    layout: list[int | None]  # the result's axes in order: an axis of the array, or None for a new one
+    advanced: list[int]  # the axes with index arrays
+    adjacent: bool  # the index arrays stand side by side in the key
+
+
+def _read_key(key: Any, shape: tuple[int, ...]) -> _Key:
+    """The key with every axis spelt out. Raises IndexOutOfRange, or ParameterError for what cannot be a key."""
+    items = list(key) if isinstance(key, tuple) else [key]
+    ellipses = [i for i, item in enumerate(items) if item is Ellipsis]
+    if len(ellipses) > 1:
+        msg = "[getitem] cannot use more than one ellipsis (`...`) in a key"
+        raise IndexOutOfRange(msg)
+    given = len(items) - len(ellipses) - sum(item is None for item in items)
+    if given > len(shape):
+        msg = f"[getitem] too many indices ({given}) for array with {len(shape)} dimensions, shape {shape}"
+        raise IndexOutOfRange(msg)
+    at = ellipses[0] if ellipses else len(items)
+    items[at : at + 1] = [slice(None)] * (len(shape) - given)
+
+    axes: list[_Axis] = []
+    layout: list[int | None] = []
+    is_array: list[bool] = []  # per item, whether it is an index array
+    for item in items:
+        if item is None:
+            layout.append(None)
+            is_array.append(False)
+            continue
+        axis = _read_axis(item, len(axes), shape[len(axes)])
+        layout.append(len(axes))
+        is_array.append(axis.index is not None)
+        axes.append(axis)
+    if any(is_array):  # beside index arrays an int is one, too, as in NumPy
+        for place, number in enumerate(layout):
+            if number is not None and axes[number].dropped:
+                axes[number] = axes[number]._replace(index=np.array(axes[number].start), dropped=False)
+                is_array[place] = True
+    places = [i for i, flag in enumerate(is_array) if flag]
+    adjacent = not places or places[-1] - places[0] + 1 == len(places)
+    return _Key(axes, layout, [i for i, axis in enumerate(axes) if axis.index is not None], adjacent)
+
+
+def _read_axis(item: Any, axis: int, size: int) -> _Axis:
+    if isinstance(item, _INTEGERS):
+        index = int(item)
+        if not -size <= index < size:
+            raise _out_of_range(index, axis, size)
+        return _Axis(index % size, 1, 1, dropped=True)
+    if isinstance(item, slice):
+        start, stop, step = _read_slice(item, axis).indices(size)
+        return _Axis(start, step, len(range(start, stop, step)))
+    if isinstance(item, _core.NDArray):
+        index_array = item.asnumpy()
+    elif isinstance(item, np.ndarray):
+        index_array = item
+    elif isinstance(item, _LISTS):
+        index_array = np.array([i.asnumpy() if isinstance(i, _core.NDArray) else i for i in item])
+    else:
+        msg = (
+            f"[getitem] NDArray does not support slicing with key {item!r} of type {type(item).__name__}. "
+            f"Use int, slice, ..., None, or lists and arrays of ints"
+        )
+        raise ParameterError(msg)
+    return _Axis(0, 1, size, index=_check_index_array(index_array, axis, size))
+
+
+def _read_slice(item: slice, axis: int) -> slice:
+    """The slice with ends that Python can read: one-element arrays count as ints."""
+    if any(isinstance(end, float) for end in (item.start, item.stop, item.step)):
+        msg = f"[getitem] a slice needs integers, got {item} for axis {axis}"
+        raise ParameterError(msg)
+    ends = [
+        int(end.asscalar()) if isinstance(end, _core.NDArray) else end for end in (item.start, item.stop, item.step)
+    ]
+    if ends[2] == 0:
+        msg = f"[getitem] slice step cannot be zero, got {item} for axis {axis}"
+        raise ParameterError(msg)
+    return slice(*ends)
+
+
+def _check_index_array(index: np.ndarray[Any, Any], axis: int, size: int) -> np.ndarray[Any, Any]:
+    if index.dtype.kind not in "iufb" and index.size:
+        msg = f"[getitem] an index array must hold integers, got {index.dtype} for axis {axis}"
+        raise ParameterError(msg)
+    index = index.astype(np.int64)
+    if index.size:
+        low, high = int(index.min()), int(index.max())
+        if low < -size or high >= size:
+            raise _out_of_range(high if high >= size else low, axis, size)
+        if low < 0:
+            index = np.where(index < 0, index + size, index)
+    return index
+
+
+def _out_of_range(index: int, axis: int, size: int) -> IndexOutOfRange:
+    valid = f"valid are {-size} to {size - 1}" if size else "the axis is empty"
+    return IndexOutOfRange(f"[getitem] index {index} is out of bounds for axis {axis} with size {size}; {valid}")
+
+
+# ---- x[key] --------------------------------------------------------------------------------------------------------
+
+
+def getitem(array: NDArray, key: Any) -> NDArray:
+    """``array[key]`` for every key that is not an int or a slice with step 1 on the first axis."""
+    if isinstance(key, tuple) and not key:
+        return array
+    if _is_mask(key):
+        key = _mask_to_indices(key, array.shape)
+    read = _read_key(key, array.shape)
+    if read.advanced:
+        return _get_advanced(array, read)
+    return _reshaped(_get_basic(array, read.axes), _basic_shape(read))
+
+
+def _basic_shape(key: _Key) -> tuple[int, ...]:
+    shape = []
+    for number in key.layout:
+        if number is None:
+            shape.append(1)
+        elif not key.axes[number].dropped:
+            shape.append(key.axes[number].count)
+    return tuple(shape) or (1,)  # MXNet's quirk: one element is an array of one element
+
+
+def _reshaped(array: NDArray, shape: tuple[int, ...]) -> NDArray:
+    return array if array.shape == shape else array._reshape_view(shape)
+
+
+def _contiguous(axes: Sequence[_Axis], shape: tuple[int, ...]) -> int | None:
+    """The number of the first element when the selection is one stretch of memory, else None."""
+    first, stride, whole = 0, 1, True
+    for axis, size in zip(reversed(axes), reversed(shape), strict=True):
+        if axis.count > 1 and (axis.step != 1 or not whole):
+            return None
+        first += axis.start * stride
+        stride *= size
+        if axis.count != size:
+            whole = False
+    return first
+
+
+def _get_basic(array: NDArray, axes: Sequence[_Axis]) -> NDArray:
+    """The selection with all axes of the array kept: a view where it is contiguous."""
+    shape = array.shape
+    counts = tuple(axis.count for axis in axes)
+    if 0 in counts:
+        return _empty_like(array, counts)
+    recorded = _core.is_recording() and array._in_graph
+    if counts == shape and all(axis.step == 1 or axis.count == 1 for axis in axes):
+        return array if recorded else array._view(shape)
+    stretch = None if recorded else _contiguous(axes, shape)
+    if stretch is not None:
+        return array._view(counts, stretch * ITEMSIZE[array._dtype_flag])
+    begin, end, step = _slice_params(axes)
+    return op("slice")(array, begin=begin, end=end, step=step)
+
+
+def _slice_params(axes: Sequence[_Axis]) -> tuple[tuple[int | None, ...], ...]:
+    begin, end, step = [], [], []
+    for axis in axes:
+        stop = axis.start + axis.step * axis.count
+        begin.append(axis.start)
+        end.append(stop if stop >= 0 else None)
+        step.append(axis.step)
+    return tuple(begin), tuple(end), tuple(step)
+
+
+def _get_advanced(array: NDArray, key: _Key) -> NDArray:
+    """Gathers by one `take`: the indexed axes are joined to one, and the index arrays to numbers along it."""
+    joined, target = _join_indices(key, array.shape)
+    array = _sliced(array, key)
+    advanced, rest = key.advanced, [i for i in range(len(key.axes)) if i not in key.advanced]
+    side_by_side = advanced[-1] - advanced[0] + 1 == len(advanced)
+    if not (key.adjacent and side_by_side):
+        order = (*advanced, *rest)
+        if order != tuple(range(len(order))):
+            array = op("transpose")(array, axes=order)
+        first = 0
+    else:
+        first = advanced[0]
+    shape = array.shape
+    length = math.prod(shape[first : first + len(advanced)])
+    if len(advanced) > 1:
+        array = array._reshape_view((*shape[:first], length, *shape[first + len(advanced) :]))
+    if not joined.size or not array.size:
+        return _empty_like(array, target)
+    places = joined.astype(np.int32) if length <= np.iinfo(np.int32).max else joined
+    indices = _from_host(places if places.ndim else places.reshape(1), array)
+    return _reshaped(op("take")(array, indices, axis=first, mode="clip"), target)
+
+
+def _join_indices(key: _Key, shape: tuple[int, ...]) -> tuple[np.ndarray[Any, Any], tuple[int, ...]]:
+    """(flat numbers along the joined axes, shape of the result) of the index arrays of a key."""
+    arrays = [key.axes[i].index for i in key.advanced]
+    try:
+        arrays = list(np.broadcast_arrays(*arrays))
+    except ValueError:
+        shapes = ", ".join(str(index.shape) for index in arrays if index is not None)
+        msg = f"[getitem] the index arrays cannot be broadcast together: shapes {shapes}"
+        raise IndexShapeError(msg) from None
+    joined = np.zeros(arrays[0].shape, dtype=np.int64)
+    for number, index in zip(key.advanced, arrays, strict=True):
+        joined = joined * shape[number] + index
+    result: list[int] = [] if key.adjacent else list(joined.shape)
+    seen = not key.adjacent
+    for number in key.layout:
+        if number is None:
+            result.append(1)
+        elif key.axes[number].index is None:
+            result.append(key.axes[number].count)
+        elif not seen:
+            result.extend(joined.shape)
+            seen = True
+    return joined, tuple(result) or (1,)
+
+
+class IndexShapeError(ShapeError, IndexError):
+    """Index arrays that do not fit each other."""
+
+
+def _sliced(array: NDArray, key: _Key) -> NDArray:
+    """The array with the slices of an advanced key applied, its index arrays not yet."""
+    axes = [axis if axis.index is None else axis._replace(index=None) for axis in key.axes]
+    if all(axis.step == 1 and axis.count == size for axis, size in zip(axes, array.shape, strict=True)):
+        return array
+    return _get_basic(array, axes)
+
+
+def _is_mask(key: Any) -> bool:
+    return isinstance(key, _core.NDArray) and key._dtype_flag == BOOL
+
+
+def _mask_to_indices(mask: NDArray, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    if mask.shape != shape[: mask.ndim]:
+        msg = f"[getitem] a mask must have the first dimensions of the array, {shape}, got {mask.shape}"
+        raise IndexShapeError(msg)
+    return tuple(mask.asnumpy().nonzero())
+
+
+def _empty_like(array: NDArray, shape: tuple[int, ...]) -> NDArray:
+    ctx = array.context
+    return _core.empty(shape, ctx.device_typeid, ctx.device_id, array._dtype_flag)
+
+
+def _from_host(values: np.ndarray[Any, Any], like: NDArray) -> NDArray:
+    """A NumPy array on the device of another array, its element type kept."""
+    from .creation import from_host
+
+    return from_host(values, like.context)
+
+
+# ---- x[key] = value ------------------------------------------------------------------------------------------------
+
+
+def setitem(array: NDArray, key: Any, value: Any) -> None:
+    """``array[key] = value`` for every case that the C type leaves: value is a number, an array, or a nested list."""
+    if isinstance(key, tuple) and not key:
+        key = slice(None)
+    if _is_mask(key):
+        key = _mask_to_indices(key, array.shape)
+    read = _read_key(key, array.shape)
+    _check_recording(array, read, value)
+    if read.advanced:
+        _store_on_host(array, read, value)
+        return
+    shape = _basic_shape(read)
+    if 0 in shape:
+        return
+    if _is_whole(read, array.shape):
+        stored = _fill(array, value)
+        if _core.is_recording() and stored is not None and stored._in_graph:
+            array._share_variable(stored)  # x[:] = y makes x the result that y is
+    elif _contiguous(read.axes, array.shape) is not None:
+        _fill(_reshaped(_get_basic(array, read.axes), shape), value)
+    else:
+        _store_on_host(array, read, value)
+
+
+def _is_whole(key: _Key, shape: tuple[int, ...]) -> bool:
+    return key.layout == list(range(len(shape))) and all(
+        axis.count == size and not axis.dropped and (axis.step == 1 or size == 1)
+        for axis, size in zip(key.axes, shape, strict=True)
+    )
+
+
+def _check_recording(array: NDArray, key: _Key, value: Any) -> None:
+    """Refuses what autograd would get wrong: a recorded value stored into a part of an array."""
+    if _core.is_recording() and getattr(value, "_in_graph", False) and not _is_whole(key, array.shape):
+        msg = (
+            "[setitem] storing a recorded value into a part of an array is not supported while autograd records. "
+            "Build the new array with mx.nd.where or mx.nd.concat, or assign inside autograd.pause()"
+        )
+        raise MXNetError(msg)
+
+
+def _fill(view: NDArray, value: Any) -> NDArray | None:
+    """Stores a value, broadcast and converted, into all of an array; returns what was stored if it is an NDArray."""
+    if isinstance(value, _core.NDArray):
+        if value._dtype_flag != view._dtype_flag:
+            value = value.astype(name_of(view._dtype_flag))
+        if value.shape != view.shape:
+            value = _broadcast(value, view.shape)
+        value._copy_to(view)
+        return value
+    if isinstance(value, numeric_types):
+        op("_full")(shape=view.shape, value=value, dtype=name_of(view._dtype_flag), ctx=view.context, out=view)
+    else:
+        values = _host_values(value, view)
+        view._write_from(np.ascontiguousarray(_broadcast_host(values, view.shape)))
+    return None
+
+
+def _broadcast_host(values: np.ndarray[Any, Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    while values.ndim > len(shape) and values.shape[0] == 1:
+        values = values[0]
+    try:
+        return np.broadcast_to(values, shape)
+    except ValueError:
+        msg = f"[setitem] a value of shape {values.shape} cannot be broadcast to the selected shape {shape}"
+        raise ShapeError(msg) from None
+
+
+def _broadcast(value: NDArray, shape: tuple[int, ...]) -> NDArray:
+    given = value.shape
+    extra = len(given) - len(shape)
+    if extra > 0 and all(dim == 1 for dim in given[:extra]):
+        given = given[extra:]
+    padded = (1,) * (len(shape) - len(given)) + given
+    if len(padded) != len(shape) or any(a not in (1, b) for a, b in zip(padded, shape, strict=True)):
+        msg = f"[setitem] a value of shape {value.shape} cannot be broadcast to the selected shape {shape}"
+        raise ShapeError(msg)
+    value = _reshaped(value, padded)
+    return value if padded == shape else op("broadcast_to")(value, shape=shape)
+
+
+def _host_values(value: Any, array: NDArray) -> np.ndarray[Any, Any]:
+    if isinstance(value, (str, bytes, dict)) or value is None:
+        msg = f"[setitem] NDArray does not support assignment with {value!r} of type {type(value).__name__}"
+        raise DTypeError(msg)
+    try:
+        return np.asarray(value.asnumpy() if isinstance(value, _core.NDArray) else value).astype(
+            numpy_of(array._dtype_flag), copy=False
+        )
+    except (TypeError, ValueError):
+        msg = f"[setitem] NDArray does not support assignment with non-array-like {value!r} of type {type(value).__name__}"
+        raise DTypeError(msg) from None
+
+
+def _store_on_host(array: NDArray, key: _Key, value: Any) -> None:
+    """Stores into what is no single stretch of memory, with NumPy: in place on the host, else by copy and back."""
+    values = _host_values(value, array)
+    host_key = _numpy_key(key)
+    with host_memory(array) as memory:
+        try:
+            memory[host_key] = values
+        except ValueError:
+            _broadcast_host(values, memory[host_key].shape)  # says what does not fit
+            raise
+
+
+def _numpy_key(key: _Key) -> tuple[Any, ...]:
+    """The key in NumPy's language, with MXNet's reading of bools and floats already applied."""
+    items: list[Any] = []
+    for number in key.layout:
+        if number is None:
+            items.append(None)
+            continue
+        axis = key.axes[number]
+        if axis.index is not None:
+            items.append(axis.index)
+        elif axis.dropped:
+            items.append(axis.start)
+        else:
+            stop = axis.start + axis.step * axis.count
+            items.append(slice(axis.start, stop if stop >= 0 else None, axis.step))
+    return tuple(items)
+
+
+@contextmanager
+def host_memory(array: NDArray) -> Iterator[np.ndarray[Any, Any]]:
+    """The elements of an array to read and write: the memory itself on the host, else a copy that is stored back."""
+    if array.context.device_typeid == 2:
+        copy = array.asnumpy()
+        yield copy
+        array._write_from(copy)
+    else:
+        yield np.asarray(memoryview(array))

@@ -1,0 +1,7 @@
+"""``mx.nd.op``: the public operators, nothing else."""
+
+from __future__ import annotations
+
+from .namespace import namespace
+
+__getattr__, __dir__ = namespace("mxnet.ndarray.op", globals(), "")
