@@ -1,0 +1,376 @@
+"""Updates of weights: sgd, adam, nag, rmsprop, ftrl, signum, ftml, lamb. Each is one fused pointwise program.
+
+They return the new weight, given to ``out=weight``, and overwrite their states. What changes from step to step
+(lr, wd, rescale_grad, t) are call-time scalars. ``clip_gradient`` < 0 means no clipping. The ``mp_`` ones keep a
+float32 copy of a float16 weight.
+"""
+
+from __future__ import annotations
+
+from ..dtypes import FLOAT32
+from ..op import Runtime, Tensor, op
+
+
+def _clipped(F, grad, rescale_grad, clip_gradient):
+    scaled = grad * rescale_grad
+    return scaled if clip_gradient < 0.0 else _clip(F, scaled, clip_gradient)
+
+
+def _clip(F, value, bound):
+    return F._minimum_scalar(F._maximum_scalar(value, scalar=-bound), scalar=bound)
+
+
+def _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_gradient):
+    """rescale_grad * grad + wd * weight, clipped: adam and rmsprop clip what includes the weight decay."""
+    total = grad * rescale_grad + weight * wd
+    return total if clip_gradient < 0.0 else _clip(F, total, clip_gradient)
+
+
+# -- sgd -------------------------------------------------------------------------------------------------------------
+
+
+@op(differentiable=False)
+def sgd_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    *,
+    lr: Runtime[float],
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+    lazy_update: bool = True,
+) -> Tensor:
+    """``weight - lr * (clip(rescale_grad * grad) + wd * weight)``. lazy_update: only for sparse gradients."""
+    return weight - (_clipped(F, grad, rescale_grad, clip_gradient) + weight * wd) * lr
+
+
+@op(differentiable=False, writes={"mom": 1})
+def sgd_mom_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    mom: Tensor,
+    *,
+    lr: Runtime[float],
+    momentum: float = 0.0,
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+    lazy_update: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """``mom = momentum * mom - lr * (clip(rescale_grad * grad) + wd * weight)``; returns ``weight + mom``."""
+    step = (_clipped(F, grad, rescale_grad, clip_gradient) + weight * wd) * lr
+    new_mom = mom * momentum - step
+    return weight + new_mom, new_mom
+
+
+@op(differentiable=False, writes={"weight32": 1})
+def mp_sgd_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    weight32: Tensor,
+    *,
+    lr: Runtime[float],
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+    lazy_update: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """sgd_update on weight32; returns it in weight's type."""
+    wide = F._cast(grad, dtype=FLOAT32)
+    new = weight32 - (_clipped(F, wide, rescale_grad, clip_gradient) + weight32 * wd) * lr
+    return F._cast(new, dtype=weight.dtype), new
+
+
+@op(differentiable=False, writes={"mom": 1, "weight32": 2})
+def mp_sgd_mom_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    mom: Tensor,
+    weight32: Tensor,
+    *,
+    lr: Runtime[float],
+    momentum: float = 0.0,
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+    lazy_update: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """sgd_mom_update on weight32 with a float32 mom; returns the new weight in weight's type."""
+    wide = F._cast(grad, dtype=FLOAT32)
+    new_mom = mom * momentum - (_clipped(F, wide, rescale_grad, clip_gradient) + weight32 * wd) * lr
+    new = weight32 + new_mom
+    return F._cast(new, dtype=weight.dtype), new_mom, new
+
+
+# -- Nesterov --------------------------------------------------------------------------------------------------------
+
+
+def _nag(F, weight, grad, mom, lr, momentum, wd, rescale_grad, clip_gradient):
+    step = (_clipped(F, grad, rescale_grad, clip_gradient) + weight * wd) * lr
+    new_mom = mom * momentum - step
+    return weight + new_mom * momentum - step, new_mom
+
+
+@op(differentiable=False, writes={"mom": 1})
+def nag_mom_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    mom: Tensor,
+    *,
+    lr: Runtime[float],
+    momentum: float = 0.0,
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+) -> tuple[Tensor, Tensor]:
+    """Nesterov: ``g = clip(rescale_grad * grad) + wd * weight, mom = momentum * mom - lr * g``; returns
+    ``weight + momentum * mom - lr * g``."""
+    return _nag(F, weight, grad, mom, lr, momentum, wd, rescale_grad, clip_gradient)
+
+
+@op(differentiable=False, writes={"mom": 1, "weight32": 2})
+def mp_nag_mom_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    mom: Tensor,
+    weight32: Tensor,
+    *,
+    lr: Runtime[float],
+    momentum: float = 0.0,
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """nag_mom_update on weight32 with a float32 mom (MXNet 1.x decays mom by the updated weight here, an accident)."""
+    wide = F._cast(grad, dtype=FLOAT32)
+    new, new_mom = _nag(F, weight32, wide, mom, lr, momentum, wd, rescale_grad, clip_gradient)
+    return F._cast(new, dtype=weight.dtype), new_mom, new
+
+
+# -- adam and its kin ------------------------------------------------------------------------------------------------
+
+
+@op(differentiable=False, writes={"mean": 1, "var": 2})
+def adam_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    *,
+    lr: Runtime[float],
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+    lazy_update: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``g = clip(rescale_grad * grad + wd * weight), mean = beta1 mean + (1 - beta1) g, var = beta2 var + (1 - beta2) g^2``;
+    returns ``weight - lr * mean / (sqrt(var) + epsilon)``. The bias correction is in lr.
+
+    Source: Kingma and Ba 2014.
+    """
+    g = _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_gradient)
+    new_mean = mean * beta1 + g * (1.0 - beta1)
+    new_var = var * beta2 + F.square(g) * (1.0 - beta2)
+    return weight - new_mean * lr / (F.sqrt(new_var) + epsilon), new_mean, new_var
+
+
+@op(differentiable=False, writes={"d": 1, "v": 2, "z": 3})
+def ftml_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    d: Tensor,
+    v: Tensor,
+    z: Tensor,
+    *,
+    lr: Runtime[float],
+    beta1: float = 0.6,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    t: Runtime[float],
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_grad: float = -1.0,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Follow the moving leader (Zheng and Kwok 2017); t: the step, from 1."""
+    g = _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_grad)
+    new_v = v * beta2 + F.square(g) * (1.0 - beta2)
+    new_d = (F.sqrt(new_v / (1.0 - beta2**t)) + epsilon) * ((1.0 - beta1**t) / lr)
+    sigma = new_d - d * beta1
+    new_z = z * beta1 + g * (1.0 - beta1) - sigma * weight
+    return -new_z / new_d, new_d, new_v, new_z
+
+
+@op(differentiable=False, writes={"mean": 1, "var": 2})
+def lamb_update_phase1(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-6,
+    t: Runtime[float],
+    bias_correction: bool = True,
+    wd: Runtime[float],
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The direction of LAMB before its norm is scaled (You et al. 2019); t: the step, from 1."""
+    g = _clipped(F, grad, rescale_grad, clip_gradient)
+    new_mean = mean * beta1 + g * (1.0 - beta1)
+    new_var = var * beta2 + F.square(g) * (1.0 - beta2)
+    if not bias_correction:
+        return new_mean / (F.sqrt(new_var) + epsilon) + weight * wd, new_mean, new_var
+    unbiased_mean = new_mean / (1.0 - beta1**t)
+    unbiased_var = new_var / (1.0 - beta2**t)
+    return unbiased_mean / (F.sqrt(unbiased_var) + epsilon) + weight * wd, new_mean, new_var
+
+
+@op(differentiable=False)
+def lamb_update_phase2(
+    F,
+    weight: Tensor,
+    g: Tensor,
+    r1: Tensor,
+    r2: Tensor,
+    *,
+    lr: Runtime[float],
+    lower_bound: float = -1.0,
+    upper_bound: float = -1.0,
+) -> Tensor:
+    """``weight - lr * r1 / r2 * g``, r1 the (bounded) norm of weight and r2 that of g, arrays of shape (1,)."""
+    length = r1
+    if lower_bound >= 0.0:
+        length = F._maximum_scalar(length, scalar=lower_bound)
+    if upper_bound >= 0.0:
+        length = F._minimum_scalar(length, scalar=upper_bound)
+    usable = (length != 0.0) * (r2 != 0.0)
+    ratio = F._select(usable, length / F._select(usable, r2, 1.0), 1.0)
+    return weight - g * ratio.reshape((1,) * weight.ndim) * lr
+
+
+# -- rmsprop, ftrl, signum -------------------------------------------------------------------------------------------
+
+
+@op(differentiable=False, writes={"n": 1})
+def rmsprop_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    n: Tensor,
+    *,
+    lr: Runtime[float],
+    gamma1: float = 0.95,
+    epsilon: float = 1e-8,
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+    clip_weights: float = -1.0,
+) -> tuple[Tensor, Tensor]:
+    """``g = clip(rescale_grad * grad + wd * weight), n = gamma1 n + (1 - gamma1) g^2``; returns
+    ``weight - lr * g / sqrt(n + epsilon)``, clipped to clip_weights unless that is <= 0."""
+    g = _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_gradient)
+    new_n = n * gamma1 + F.square(g) * (1.0 - gamma1)
+    new = weight - g * lr / F.sqrt(new_n + epsilon)
+    return (new if clip_weights < 0.0 else _clip(F, new, clip_weights)), new_n
+
+
+@op(differentiable=False, writes={"n": 1, "g": 2, "delta": 3})
+def rmspropalex_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    n: Tensor,
+    g: Tensor,
+    delta: Tensor,
+    *,
+    lr: Runtime[float],
+    gamma1: float = 0.95,
+    gamma2: float = 0.9,
+    epsilon: float = 1e-8,
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+    clip_weights: float = -1.0,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """rmsprop with a running mean g of the gradient and momentum gamma2 (Graves 2013):
+    ``delta = gamma2 delta - lr * grad / sqrt(n - g^2 + epsilon)``; returns ``weight + delta``."""
+    gradient = _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_gradient)
+    new_n = n * gamma1 + F.square(gradient) * (1.0 - gamma1)
+    new_g = g * gamma1 + gradient * (1.0 - gamma1)
+    new_delta = delta * gamma2 - gradient * lr / F.sqrt(new_n - F.square(new_g) + epsilon)
+    new = weight + new_delta
+    return (new if clip_weights < 0.0 else _clip(F, new, clip_weights)), new_n, new_g, new_delta
+
+
+@op(differentiable=False, writes={"z": 1, "n": 2})
+def ftrl_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    z: Tensor,
+    n: Tensor,
+    *,
+    lr: Runtime[float],
+    lamda1: float = 0.01,
+    beta: float = 1.0,
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Follow the regularized leader (McMahan et al. 2013), L1 by lamda1 and L2 by wd."""
+    g = _clipped(F, grad, rescale_grad, clip_gradient)
+    new_n = n + F.square(g)
+    new_z = z + g - (F.sqrt(new_n) - F.sqrt(n)) * weight / lr
+    shrunk = F.sign(new_z) * lamda1 - new_z
+    new = shrunk / ((F.sqrt(new_n) + beta) / lr + wd) * (F.abs(new_z) > lamda1)
+    return new, new_z, new_n
+
+
+@op(differentiable=False)
+def signsgd_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    *,
+    lr: Runtime[float],
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+) -> Tensor:
+    """``(1 - lr * wd) * weight - lr * sign(grad)``. rescale_grad, clip_gradient: do not change a sign."""
+    return weight - (F.sign(grad * rescale_grad) + weight * wd) * lr
+
+
+@op(differentiable=False, writes={"mom": 1})
+def signum_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    mom: Tensor,
+    *,
+    lr: Runtime[float],
+    momentum: float = 0.0,
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+    wd_lh: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """``mom = momentum mom - (1 - momentum) (clip(rescale_grad * grad) + wd * weight)``; returns
+    ``(1 - lr * wd_lh) * weight + lr * sign(mom)``."""
+    g = _clipped(F, grad, rescale_grad, clip_gradient) + weight * wd
+    new_mom = mom * momentum - g * (1.0 - momentum)
+    return weight + (F.sign(new_mom) - weight * wd_lh) * lr, new_mom
