@@ -12,6 +12,34 @@ namespace mx {
 
 namespace {
 
+bool signal_pending() {
+  PyGILState_STATE state = PyGILState_Ensure();
+  bool pending = PyErr_CheckSignals() != 0;
+  PyGILState_Release(state);
+  return pending;
+}
+
+template <typename Wait>
+void wait_released(Wait wait) {
+  PyThreadState *state = PyEval_SaveThread();
+  try {
+    wait();
+  } catch (...) {
+    PyEval_RestoreThread(state);
+    throw;
+  }
+  PyEval_RestoreThread(state);
+}
+
+// How far Python may run ahead of the workers. Each queued operation holds its arrays in memory.
+constexpr uint64_t kMostPending = 1000;
+
+void limit_queue() {
+  Engine &engine = Engine::get();
+  if (engine.pending() < kMostPending) return;
+  wait_released([&] { engine.wait_pending(kMostPending / 2, signal_pending); });
+}
+
 // Python objects of plans that died on a worker wait here for a thread that holds the GIL.
 std::mutex graveyard_mutex;
 std::vector<PyObject *> graveyard;
@@ -183,10 +211,16 @@ bool ready(const Plan &plan, const Tensor *const *ins, const Tensor *outs, const
   return true;
 }
 
+bool covers_chunk(const Tensor &t) { return t.offset == 0 && static_cast<size_t>(t.type->bytes) == t.chunk->bytes; }
+
 void push_plan(Plan &plan, const Tensor *const *ins, Tensor *outs, const mx_scalar *scalars, Random random) {
+  limit_queue();
   std::vector<Var *> reads, writes;
   for (size_t i = 0; i < plan.inputs.size(); ++i) reads.push_back(&ins[i]->chunk->var);
-  each_written(plan, ins, outs, [&](const Tensor &t) { writes.push_back(&t.chunk->var); });
+  each_written(plan, ins, outs, [&](const Tensor &t) {
+    writes.push_back(&t.chunk->var);
+    if (!covers_chunk(t)) reads.push_back(&t.chunk->var);  // a part written does not mend a failed whole
+  });
   Scratch scratch(plan.device, plan.arena_bytes + plan.workspace_bytes);
   auto run = std::make_unique<PlanRun>(plan, ins, outs, scalars, std::move(scratch), random);
   Engine::get().push(std::move(run), plan.device->lane, reads, writes);
@@ -254,33 +288,11 @@ void copy_tensor(const Tensor &src, const Tensor &dst) {
     std::memmove(dst.data(), src.data(), static_cast<size_t>(src.type->bytes));
     return;
   }
-  Var *reads[] = {&src.chunk->var}, *writes[] = {&dst.chunk->var};
+  limit_queue();
+  Var *reads[] = {&src.chunk->var, covers_chunk(dst) ? &src.chunk->var : &dst.chunk->var}, *writes[] = {&dst.chunk->var};
   Lane *lane = src.device()->lane == dst.device()->lane ? src.device()->lane : Engine::get().lane("copy");
   Engine::get().push(std::make_unique<CopyRun>(src, dst), lane, reads, writes);
 }
-
-namespace {
-
-bool signal_pending() {
-  PyGILState_STATE state = PyGILState_Ensure();
-  bool pending = PyErr_CheckSignals() != 0;
-  PyGILState_Release(state);
-  return pending;
-}
-
-template <typename Wait>
-void wait_released(Wait wait) {
-  PyThreadState *state = PyEval_SaveThread();
-  try {
-    wait();
-  } catch (...) {
-    PyEval_RestoreThread(state);
-    throw;
-  }
-  PyEval_RestoreThread(state);
-}
-
-}  // namespace
 
 void wait_to_read(const Tensor &t) {
   if (t.chunk->var.readable()) return;
