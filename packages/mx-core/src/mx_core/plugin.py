@@ -109,8 +109,11 @@ class _Plugins:
             plugin.state = "disabled"
             self.found.setdefault(name, plugin)
             return
+        from mx_core.registry import all_or_nothing
+
         try:
-            plugin.answers = entry.load()
+            with all_or_nothing(name):  # the module may define operators when it is imported
+                plugin.answers = entry.load()
             self.add(plugin)
         except Exception as error:  # whatever a third party's module raises must not break this import
             self.fail(plugin, error)
@@ -135,7 +138,7 @@ class _Plugins:
 
     def fail(self, plugin: Plugin, error: BaseException) -> None:
         """Leaves a plug-in out: one warning that says which, why, and how to keep it out silently."""
-        plugin.state, plugin.error = "failed", f"{type(error).__name__}: {error}"
+        plugin.state, plugin.error = "failed", " ".join(f"{type(error).__name__}: {error}".split())
         self._forget(plugin)
         if self.found.get(plugin.name, plugin).state == "loaded":  # a namesake works: list the failed one apart
             self.found[f"{plugin.name} ({plugin.distribution or plugin.module})"] = plugin

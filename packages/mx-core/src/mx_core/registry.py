@@ -6,6 +6,7 @@ all be defined gives none: half of a plug-in would be harder to understand than 
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from mx_core.errors import PluginError
 from mx_core.op.definition import OpDef, isolated_registry, register, registered_ops, registering
 from mx_core.op.definition import find_op as _find_defined
 
-__all__ = ["find_op", "list_ops", "operators_of", "plugin_of"]
+__all__ = ["all_or_nothing", "find_op", "list_ops", "operators_of", "plugin_of"]
 
 _lock = threading.RLock()
 _loaded = False
@@ -71,15 +72,20 @@ def _load() -> None:
             return
         _loading = True
         try:
-            plugin.ask("mx_ops", _define, within=_all_or_nothing)
+            plugin.ask("mx_ops", _define, within=all_or_nothing)
             _loaded = True
         finally:
             _loading = False
 
 
 @contextmanager
-def _all_or_nothing(plugin_name: str) -> Iterator[None]:
-    """Operators defined inside belong to the plug-in, and are registered only if all of them can be."""
+def all_or_nothing(plugin_name: str) -> Iterator[None]:
+    """Operators defined inside belong to the plug-in, and are registered only if all of them can be.
+
+    Those of mx-core are defined first, so that a later plug-in is the one that finds a name taken.
+    """
+    with registering(plugin.CORE):
+        importlib.import_module("mx_core.ops")
     before = set(registered_ops().values())
     with isolated_registry(), registering(plugin_name):
         yield
