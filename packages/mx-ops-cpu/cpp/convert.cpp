@@ -88,13 +88,13 @@ Loop store_loop(int64_t compute, int32_t dtype) {
 
 Loop cast_loop(int64_t from, int64_t to) { return known(to) ? store_loop(from, natural_dtype(to)) : nullptr; }
 
-Loop pointwise_loop(int64_t opcode, int64_t compute) {
+Loop pointwise_loop(int64_t opcode, int64_t compute, Form form) {
   if (opcode < 0 || opcode >= kOpcodes) return nullptr;
   switch (compute) {
-    case MX_C_F32: return f32_loop(opcode);
-    case MX_C_F64: return f64_loop(opcode);
-    case MX_C_I32: return i32_loop(opcode);
-    case MX_C_I64: return i64_loop(opcode);
+    case MX_C_F32: return f32_loop(opcode, form);
+    case MX_C_F64: return f64_loop(opcode, form);
+    case MX_C_I32: return i32_loop(opcode, form);
+    case MX_C_I64: return i64_loop(opcode, form);
   }
   return nullptr;
 }

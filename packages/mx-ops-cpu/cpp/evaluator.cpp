@@ -5,6 +5,7 @@
 #include <new>
 
 #include "program.h"
+#include "vecmath.h"
 
 namespace mx::cpu {
 namespace {
@@ -48,7 +49,7 @@ void repeat(char* data, size_t period, size_t bytes) {
 // Writes elements [begin, begin + count) of the broadcast view (sizes, strides) of src. T stands for any type of
 // its size.
 template <class T>
-void expand(T* dst, const T* src, const Shape& sizes, const Shape& strides, int64_t begin, int64_t count) {
+MX_INLINE void expand(T* dst, const T* src, const Shape& sizes, const Shape& strides, int64_t begin, int64_t count) {
   const int last = static_cast<int>(sizes.size()) - 1;
   int64_t position[MX_MAX_NDIM];
   int64_t rest = begin;
@@ -83,34 +84,31 @@ void expand(T* dst, const T* src, const Shape& sizes, const Shape& strides, int6
   }
 }
 
+#define MX_DEFINE_EXPAND(bytes, T)                                                                        \
+  MX_CLONES void expand_##bytes(void* dst, const void* src, const Shape& sizes, const Shape& strides,     \
+                                int64_t begin, int64_t count) {                                           \
+    expand(static_cast<T*>(dst), static_cast<const T*>(src), sizes, strides, begin, count);               \
+  }
+MX_DEFINE_EXPAND(1, uint8_t)
+MX_DEFINE_EXPAND(2, uint16_t)
+MX_DEFINE_EXPAND(4, uint32_t)
+MX_DEFINE_EXPAND(8, uint64_t)
+#undef MX_DEFINE_EXPAND
+
 void expand_bytes(size_t element, void* dst, const void* src, const Shape& sizes, const Shape& strides,
                   int64_t begin, int64_t count) {
-  auto as = [&]<class T>(T) { expand(static_cast<T*>(dst), static_cast<const T*>(src), sizes, strides, begin, count); };
   switch (element) {
-    case 1: return as(uint8_t{});
-    case 2: return as(uint16_t{});
-    case 4: return as(uint32_t{});
-    default: return as(uint64_t{});
-  }
-}
-
-// One number in a compute type, at `to`.
-void write_number(void* to, int64_t type, double f, int64_t i) {
-  const float single = static_cast<float>(f);
-  const auto narrow = static_cast<int32_t>(i);
-  switch (type) {
-    case MX_C_F32: std::memcpy(to, &single, 4); break;
-    case MX_C_F64: std::memcpy(to, &f, 8); break;
-    case MX_C_I32: std::memcpy(to, &narrow, 4); break;
-    case MX_C_I64: std::memcpy(to, &i, 8); break;
+    case 1: return expand_1(dst, src, sizes, strides, begin, count);
+    case 2: return expand_2(dst, src, sizes, strides, begin, count);
+    case 4: return expand_4(dst, src, sizes, strides, begin, count);
+    default: return expand_8(dst, src, sizes, strides, begin, count);
   }
 }
 
 template <class T>
 void fill_with_first(void* data, int64_t n) {
   T* values = static_cast<T*>(data);
-  const T value = values[0];
-  for (int64_t i = 1; i < n; ++i) values[i] = value;
+  std::fill(values + 1, values + n, values[0]);
 }
 
 }  // namespace
@@ -129,23 +127,37 @@ Program::Evaluator::Evaluator(const Program& program, const mx_call& call, int64
   if (!program.fills_.empty()) fill(std::min(longest, program.tile_));
 }
 
+void Program::write_first(const Fill& fill, const mx_call& call, void* to) const {
+  const int64_t type = operands_[fill.operand].type;
+  if (fill.kind == Fill::input) {
+    load_loop(input_dtype_[fill.index], type)(to, call.in[fill.index], nullptr, nullptr, 1);
+    return;
+  }
+  const bool constant = fill.kind == Fill::constant;
+  const double f = constant ? fill.value : call.scalars[fill.index].f;
+  const int64_t i = constant ? static_cast<int64_t>(fill.value) : call.scalars[fill.index].i;
+  const float single = static_cast<float>(f);
+  const auto narrow = static_cast<int32_t>(i);
+  switch (type) {
+    case MX_C_F32: std::memcpy(to, &single, 4); break;
+    case MX_C_F64: std::memcpy(to, &f, 8); break;
+    case MX_C_I32: std::memcpy(to, &narrow, 4); break;
+    case MX_C_I64: std::memcpy(to, &i, 8); break;
+  }
+}
+
 void Program::Evaluator::fill(int64_t longest) {
   for (const Fill& fill : program_.fills_) {
     const Operand& operand = program_.operands_[fill.operand];
     char* data = scratch_ + operand.offset;
     const size_t size = compute_size(operand.type);
-    if (fill.kind == Fill::input) {
-      const int64_t n = std::max<int64_t>(operand.period, 1);
-      load_loop(program_.input_dtype_[fill.index], operand.type)(data, call_.in[fill.index], nullptr, nullptr, n);
-      if (operand.period) {
-        repeat(data, static_cast<size_t>(n) * size, static_cast<size_t>(longest + n) * size);
-        continue;
-      }
-    } else if (fill.kind == Fill::constant) {
-      write_number(data, operand.type, fill.value, static_cast<int64_t>(fill.value));
-    } else {
-      write_number(data, operand.type, call_.scalars[fill.index].f, call_.scalars[fill.index].i);
+    if (operand.period) {
+      load_loop(program_.input_dtype_[fill.index], operand.type)(data, call_.in[fill.index], nullptr, nullptr, operand.period);
+      repeat(data, static_cast<size_t>(operand.period) * size, static_cast<size_t>(longest + operand.period) * size);
+      continue;
     }
+    program_.write_first(fill, call_, data);
+    if (fill.first_only) continue;
     if (size == 4)
       fill_with_first<uint32_t>(data, longest);
     else

@@ -16,12 +16,15 @@ using Loop = void (*)(void* dst, const void* a, const void* b, const void* c, in
 
 inline constexpr int kOpcodes = 128;  // opcodes below this may exist; the tables are that long
 
-// The loop, or nullptr when the opcode does not exist or does not work in this compute type.
-Loop pointwise_loop(int64_t opcode, int64_t compute);
-Loop f32_loop(int64_t opcode);
-Loop f64_loop(int64_t opcode);
-Loop i32_loop(int64_t opcode);
-Loop i64_loop(int64_t opcode);
+// Loops with two operands also exist with one of them a single element, read once: b[0] or a[0].
+enum class Form { vectors, scalar_right, scalar_left };
+
+// The loop, or nullptr when the opcode does not exist, or not in this compute type or form.
+Loop pointwise_loop(int64_t opcode, int64_t compute, Form form = Form::vectors);
+Loop f32_loop(int64_t opcode, Form form);
+Loop f64_loop(int64_t opcode, Form form);
+Loop i32_loop(int64_t opcode, Form form);
+Loop i64_loop(int64_t opcode, Form form);
 
 // Between compute types; nullptr for numbers out of range.
 Loop cast_loop(int64_t from_compute, int64_t to_compute);

@@ -44,17 +44,17 @@ void modulo(void* dst, const void* a, const void* b, const void*, int64_t n) {
 
 }  // namespace
 
-Loop f32_loop(int64_t opcode) {
-  static const std::array<Loop, kOpcodes> table = [] {
-    std::array<Loop, kOpcodes> t = make_table();
-    t[MX_PW_sin] = trigonometric<sin_loop, std::sin>;
-    t[MX_PW_cos] = trigonometric<cos_loop, std::cos>;
-    t[MX_PW_tan] = trigonometric<tan_loop, std::tan>;
-    t[MX_PW_mod] = modulo<mod_loop, op::exact_mod<float>>;
-    t[MX_PW_fmod] = modulo<fmod_loop, op::exact_fmod<float>>;
+Loop f32_loop(int64_t opcode, Form form) {
+  static const Table table = [] {
+    Table t = make_table();
+    t[MX_PW_sin][0] = trigonometric<sin_loop, std::sin>;
+    t[MX_PW_cos][0] = trigonometric<cos_loop, std::cos>;
+    t[MX_PW_tan][0] = trigonometric<tan_loop, std::tan>;
+    t[MX_PW_mod] = {modulo<mod_loop, op::exact_mod<float>>, nullptr, nullptr};
+    t[MX_PW_fmod] = {modulo<fmod_loop, op::exact_fmod<float>>, nullptr, nullptr};
     return t;
   }();
-  return table[static_cast<size_t>(opcode)];
+  return table[static_cast<size_t>(opcode)][static_cast<size_t>(form)];
 }
 
 }  // namespace mx::cpu

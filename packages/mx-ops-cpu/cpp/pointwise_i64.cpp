@@ -13,9 +13,9 @@ namespace {
 
 }  // namespace
 
-Loop i64_loop(int64_t opcode) {
-  static const std::array<Loop, kOpcodes> table = make_table();
-  return table[static_cast<size_t>(opcode)];
+Loop i64_loop(int64_t opcode, Form form) {
+  static const Table table = make_table();
+  return table[static_cast<size_t>(opcode)][static_cast<size_t>(form)];
 }
 
 }  // namespace mx::cpu

@@ -70,9 +70,15 @@ template <Int T> inline T power(T base, T exponent) {
   return result;
 }
 
-// NaN in either operand is the result.
-template <class T> MX_INLINE T maximum(T a, T b) { return a > b || a != a ? a : b; }
-template <class T> MX_INLINE T minimum(T a, T b) { return a < b || a != a ? a : b; }
+// NaN in either operand is the result. Two selects: one with a combined condition becomes branches when nested.
+template <class T> MX_INLINE T maximum(T a, T b) {
+  const T larger = a > b ? a : b;
+  return a != a ? a : larger;
+}
+template <class T> MX_INLINE T minimum(T a, T b) {
+  const T smaller = a < b ? a : b;
+  return a != a ? a : smaller;
+}
 MX_INLINE float hypot(float a, float b) { return vec::hypot(a, b); }
 MX_INLINE double hypot(double a, double b) { return std::hypot(a, b); }
 

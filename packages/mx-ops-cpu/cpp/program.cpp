@@ -7,7 +7,7 @@ namespace mx::cpu {
 namespace {
 
 constexpr int64_t kTileBudget = 24 << 10;  // bytes of scratch that should stay in a 32 kB L1 cache
-constexpr int64_t kLongestTile = 4096, kShortestTile = 256;
+constexpr int64_t kLongestTile = 2048, kShortestTile = 256;
 constexpr int64_t kLongestPeriod = 2048;  // elements of a row that is repeated once instead of copied per tile
 constexpr int kFieldsPerInstruction = 6;
 
@@ -46,6 +46,7 @@ Program::Program(const mx_signature& sig, Shape space, bool outputs)
   const Params params(sig);
   read_code(sig, params.has("consts") ? params.floats("consts") : std::vector<double>{});
   place_inputs(sig);
+  choose_forms();
   if (outputs) place_outputs(sig);
   place_temporaries();
   if (outputs) find_sharing(sig);
@@ -111,6 +112,7 @@ void Program::add_steps(const Shape& code, const std::vector<double>& constants)
     step.a = static_cast<int>(from[0]);
     step.b = static_cast<int>(from[1]);
     step.c = static_cast<int>(from[2]);
+    step.opcode = opcode;
     step.loop = opcode == MX_PW_cast ? cast_loop(operands_[step.a].type, type) : pointwise_loop(opcode, type);
     if (!step.loop)
       throw Unsupported("pointwise opcode " + std::to_string(opcode) + " does not work in compute type " +
@@ -158,6 +160,31 @@ void Program::place_input(const mx_signature& sig, int i) {
     return;
   }
   loads_.push_back(std::move(load));
+}
+
+bool Program::is_one_element(int operand) const {
+  for (const Fill& fill : fills_)
+    if (fill.operand == operand) return operands_[operand].period == 0;
+  return false;
+}
+
+// Lets instructions with one single-element operand read just that element; the others need it expanded.
+void Program::choose_forms() {
+  auto expand = [&](int64_t operand) {
+    for (Fill& fill : fills_) fill.first_only &= fill.operand != operand;
+  };
+  for (Step& step : steps_) {
+    const int64_t type = operands_[step.dst].type;
+    const bool left = is_one_element(step.a), right = is_one_element(step.b);
+    const bool binary = operand_count(step.opcode) == 2 && left != right;
+    const Loop loop = binary ? pointwise_loop(step.opcode, type, right ? Form::scalar_right : Form::scalar_left) : nullptr;
+    if (loop && step.loop != step.squared) {
+      step.loop = loop;
+    } else {
+      for (int operand : {step.a, step.b, step.c}) expand(operand);
+    }
+  }
+  for (int64_t operand : outs_) expand(operand);
 }
 
 void Program::place_outputs(const mx_signature& sig) {
@@ -241,13 +268,14 @@ void Program::estimate_cost(const mx_signature& sig) {
   for (int i = 0; i < n_in_; ++i)
     if (numel(sig.in[i]) == count_) bytes += static_cast<double>(input_bytes_[i]);
   for (size_t size : output_bytes_) bytes += static_cast<double>(size);
-  element_cost_ += bytes / 20.0 + 0.1 * static_cast<double>(loads_.size());
+  element_cost_ += bytes / 40.0 + 0.1 * static_cast<double>(loads_.size());
 }
 
 void Program::choose_tile() {
   for (const Operand& operand : operands_) lane_ = std::max(lane_, compute_size(operand.type));
   for (size_t size : input_bytes_) lane_ = std::max(lane_, size);
-  const auto areas = static_cast<int64_t>(n_slots_ + 2 * loads_.size() + fills_.size());
+  int64_t areas = n_slots_ + 2 * static_cast<int64_t>(loads_.size());
+  for (const Fill& fill : fills_) areas += !fill.first_only;
   const int64_t fitting = kTileBudget / (std::max<int64_t>(areas, 1) * static_cast<int64_t>(lane_));
   tile_ = std::clamp(fitting, kShortestTile, kLongestTile) & ~int64_t{63};
   tile_ = std::min(tile_, (std::max<int64_t>(count_, 1) + 63) & ~int64_t{63});
@@ -268,14 +296,19 @@ void Program::lay_out_scratch() {
     operands_[load.operand].offset = add_area(tile_);
     load.raw_offset = load.expands && load.convert ? add_area(tile_) : operands_[load.operand].offset;
   }
-  for (const Fill& fill : fills_) operands_[fill.operand].offset = add_area(tile_ + operands_[fill.operand].period);
+  for (const Fill& fill : fills_)
+    operands_[fill.operand].offset = add_area(fill.first_only && !operands_[fill.operand].period ? 8 : tile_ + operands_[fill.operand].period);
 }
 
 void Program::choose_single_loop() {
   if (stores_.size() != 1) return;
   const Store& store = stores_[0];
-  auto direct = [&](int o) { return operands_[o].place == Place::direct; };
-  if (steps_.empty() && direct(store.operand)) {
+  const bool one_element = fills_.size() == 1 && fills_[0].first_only && operands_[fills_[0].operand].period == 0;
+  auto direct = [&](int o) {
+    return operands_[o].place == Place::direct || (one_element && o == fills_[0].operand);
+  };
+  if (one_element) single_fill_ = fills_[0];
+  if (steps_.empty() && operands_[store.operand].place == Place::direct) {
     single_ = {store.convert, 0, store.operand, store.operand, store.operand};
   } else if (steps_.empty() && loads_.size() == 1 && !loads_[0].expands && loads_[0].operand == store.operand &&
              store.convert == load_loop(natural_dtype(operands_[store.operand].type), operands_[store.operand].type)) {

@@ -37,9 +37,14 @@ class Program {
   // The whole program is one loop from user memory to output 0: run_single does it, without an evaluator.
   bool is_single_loop() const { return single_.loop != nullptr; }
   void run_single(const mx_call& call, int64_t begin, int64_t end) const {
-    auto at = [&](int input) { return static_cast<const char*>(call.in[input]) + begin * input_bytes_[input]; };
-    single_.loop(static_cast<char*>(call.out[0]) + begin * output_bytes_[0], at(single_.a), at(single_.b),
-                 at(single_.c), end - begin);
+    alignas(8) char number[8];
+    if (single_fill_.operand >= 0) write_first(single_fill_, call, number);
+    auto at = [&](int operand) -> const char* {
+      if (operand == single_fill_.operand) return number;
+      return static_cast<const char*>(call.in[operand]) + begin * static_cast<int64_t>(input_bytes_[operand]);
+    };
+    single_.loop(static_cast<char*>(call.out[0]) + begin * static_cast<int64_t>(output_bytes_[0]),
+                 at(single_.a), at(single_.b), at(single_.c), end - begin);
   }
 
   class Evaluator;
@@ -62,6 +67,7 @@ class Program {
   struct Step {
     Loop loop;
     int dst, a, b, c;
+    int64_t opcode = -1;
     int exponent = -1;  // of a power: the runtime scalar that is its exponent
     Loop squared = nullptr;
   };
@@ -79,6 +85,7 @@ class Program {
     enum { input, constant, scalar } kind;
     int index;
     double value = 0;
+    bool first_only = true;  // all its readers are loops with a single-element operand
   };
   struct Store {
     int operand, output;
@@ -97,6 +104,9 @@ class Program {
   void choose_tile();
   void lay_out_scratch();
   void choose_single_loop();
+  void choose_forms();
+  bool is_one_element(int operand) const;
+  void write_first(const Fill& fill, const mx_call& call, void* to) const;
   int64_t add_area(int64_t elements);
 
   int n_in_ = 0, n_scalars_ = 0, first_temp_ = 0;
@@ -104,6 +114,7 @@ class Program {
   int64_t count_ = 0;
   int64_t tile_ = 0;
   Step single_{};
+  Fill single_fill_{-1, Fill::constant, 0};  // the one-element operand of single_, if any
   double element_cost_ = 0;
   size_t scratch_bytes_ = 0;
   size_t lane_ = 4;  // bytes of an element of a slot
