@@ -79,8 +79,8 @@ def compile_graph(
     outputs: list[Value | None] = list(graph.outputs[:n_visible])
     record = None
     if grad_inputs:
-        record = record_gradient(graph, n_visible, grad_inputs, is_train, target)
-        outputs += [value for value in record.saved if value.node is not None and value not in record.outputs]
+        record = record_gradient(graph, outputs, grad_inputs, is_train, target)
+        outputs = record.outputs
     return _compile(graph, outputs, n_visible, target, is_train, record, alias=False)
 
 
@@ -116,7 +116,7 @@ def compile_call(
     """The plan of one operator call. in_types has None for absent inputs; grad_inputs: present inputs to record for."""
     core = _core or _load_core()
     target = Target(core, device_type, device_id)
-    return _plan(core, lower_call(opdef, params, in_types, target, is_train, grad_inputs), target)
+    return build_plan(core, lower_call(opdef, params, in_types, target, is_train, grad_inputs), target)
 
 
 def compile_gradient(graph: Any, heads: Sequence[int], grad_inputs: Sequence[int]) -> Any:
@@ -124,7 +124,7 @@ def compile_gradient(graph: Any, heads: Sequence[int], grad_inputs: Sequence[int
     saved values; one output per input recorded for. Raises MXNetError when an operator has no gradient."""
     core = _core or _load_core()
     record: Record = graph
-    return _plan(core, lower_gradient(record, heads, grad_inputs), record.target)
+    return build_plan(core, lower_gradient(record, heads, grad_inputs), record.target)
 
 
 def lower_gradient(record: Record, heads: Sequence[int], grad_inputs: Sequence[int]) -> Compiled:
@@ -133,25 +133,15 @@ def lower_gradient(record: Record, heads: Sequence[int], grad_inputs: Sequence[i
     graph, gradients = gradient_graph(record, heads, _keeps(target, bool(grad_inputs)))
     if not grad_inputs:
         return _compile(graph, gradients, len(gradients), target, record.is_train, None, alias=True)
-    graph.outputs = [g for g in gradients if g is not None]
-    second = record_gradient(graph, len(graph.outputs), grad_inputs, record.is_train, target)
-    _number_outputs(second, gradients)
-    outputs = gradients + [value for value in second.saved if value.node is not None and value not in second.outputs]
-    return _compile(graph, outputs, len(gradients), target, record.is_train, second, alias=True)
-
-
-def _number_outputs(record: Record, gradients: Sequence[Value | None]) -> None:
-    """Give the record one output (None where no gradient flows) per output of the plan, as heads are numbered."""
-    heads = iter(record.heads)
-    record.heads = [None if g is None else next(heads) for g in gradients]  # type: ignore[misc]
-    record.outputs = list(gradients)  # type: ignore[arg-type]
+    second = record_gradient(graph, gradients, grad_inputs, record.is_train, target)
+    return _compile(graph, second.outputs, len(gradients), target, record.is_train, second, alias=True)
 
 
 def _type_of(value: Value | None) -> tuple[int, tuple[int, ...]] | None:
     return None if value is None else (value.dtype, value.shape)
 
 
-def _plan(core: Any, compiled: Compiled, target: Target) -> Any:
+def build_plan(core: Any, compiled: Compiled, target: Target) -> Any:
     graph, layout, record = compiled.graph, compiled.layout, compiled.record
     outputs = compiled.outputs
     steps = [

@@ -13,7 +13,7 @@ from ..errors import MXNetError
 from .node import Graph, Node, Value
 from .trace import Tracer
 
-__all__ = ["Record", "differentiate", "rebuild", "record_gradient"]
+__all__ = ["NoGradient", "Record", "differentiate", "gradient_graph", "rebuild", "record_gradient"]
 
 _MAX_RECOMPUTED = 16
 
@@ -65,7 +65,12 @@ def _call_rule(F: Tracer, node: Node, given: list[Value | None]) -> Sequence[Val
             return (dy.reshape(node.inputs[0].shape),)
         msg = f"[{opdef.name}] has no gradient; stop it with BlockGrad, or define one: @{opdef.name}.grad"
         raise NoGradient(msg)
-    visible = given[: opdef.count_visible(node.params)]
+    n_visible = opdef.count_visible(node.params)
+    visible = given[:n_visible]
+    # Second order: the first gradient read a hidden output. What was drawn at random depends on no input.
+    if not opdef.random and any(g is not None for g in given[n_visible:]):
+        msg = f"[{opdef.name}] has no second-order gradient: its gradient rule takes none for its hidden outputs"
+        raise NoGradient(msg)
     if not opdef.grad_allows_none:
         if not any(g is not None for g in visible):
             return [None] * len(node.inputs)
@@ -99,18 +104,28 @@ def _call_rule(F: Tracer, node: Node, given: list[Value | None]) -> Sequence[Val
 # A cheap intermediate (a short pointwise chain or view of such survivors) is recomputed inside the gradient, where it
 # fuses with its readers. Everything else becomes a hidden output. Inputs that the call overwrites do not survive.
 class Record:
-    """A recorded graph: what compile_gradient needs. saved: joint values in the order in which the tape keeps them."""
+    """A recorded graph: what compile_gradient needs.
 
-    __slots__ = ("error", "gradients", "graph", "heads", "is_train", "n_forward", "outputs", "saved", "target", "wanted")
+    outputs: the plan's, visible first, None where there is none. heads: their gradients as values, made when needed.
+    gradients: of the wanted inputs when every visible output has a head. saved: in the order in which the tape keeps them.
+    """
 
-    def __init__(self, graph: Graph, n_visible: int, grad_inputs: Sequence[int], is_train: bool, target: Any) -> None:
+    __slots__ = (
+        "error", "gradients", "graph", "heads", "is_train", "n_forward", "n_visible", "outputs", "saved", "target",
+        "wanted",
+    )  # fmt: skip
+
+    def __init__(
+        self, graph: Graph, outputs: Sequence[Value | None], grad_inputs: Sequence[int], is_train: bool, target: Any
+    ) -> None:
         self.graph = graph
-        self.outputs = graph.outputs[:n_visible]
+        self.outputs = list(outputs)
+        self.n_visible = len(outputs)
         self.is_train = is_train
         self.target = target
         self.wanted = [graph.inputs[i] for i in grad_inputs]
         self.n_forward = len(graph.nodes)
-        self.heads: list[Value] = []
+        self.heads: dict[int, Value] = {}
         self.gradients: list[Value | None] = []
         self.saved: list[Value] = []
         self.error: MXNetError | None = None
@@ -119,30 +134,41 @@ class Record:
     def tracer(self) -> Tracer:
         return self.graph.inputs[0].F  # type: ignore[no-any-return]
 
+    def head(self, i: int) -> Value:
+        """The gradient of output i, as an input of the gradient's nodes."""
+        head = self.heads.get(i)
+        if head is None:
+            output = self.outputs[i]
+            assert output is not None
+            head = self.heads[i] = Value(self.tracer, None, -1 - i, output.dtype, output.shape)
+        return head
+
 
 def record_gradient(
-    graph: Graph, n_visible: int, grad_inputs: Sequence[int], is_train: bool, target: Any
+    graph: Graph, outputs: Sequence[Value | None], grad_inputs: Sequence[int], is_train: bool, target: Any
 ) -> Record:
-    """Differentiate graph behind its own nodes and decide what the tape saves."""
-    record = Record(graph, n_visible, grad_inputs, is_train, target)
-    tracer = record.tracer
-    record.heads = [
-        Value(tracer, None, -1 - i, output.dtype, output.shape) for i, output in enumerate(record.outputs)
-    ]
+    """Differentiate graph behind its own nodes and decide what the tape saves: it is appended to record.outputs."""
+    record = Record(graph, outputs, grad_inputs, is_train, target)
     try:
-        record.gradients = _gradients(record, range(n_visible))
+        record.gradients = _gradients(record, _visible_heads(record))
     except NoGradient as error:
         record.error = error
         return record
     record.saved = _choose_saved(record, _read_forward(record))
+    have = {value for value in record.outputs if value is not None}
+    record.outputs += [value for value in record.saved if value.node is not None and value not in have]
     return record
+
+
+def _visible_heads(record: Record) -> list[int]:
+    return [i for i, value in enumerate(record.outputs[: record.n_visible]) if value is not None]
 
 
 def _gradients(record: Record, heads: Iterable[int]) -> list[Value | None]:
     chosen: dict[Value, Value] = {}
     for i in heads:
-        output = record.outputs[i]
-        head = record.heads[i]
+        output, head = record.outputs[i], record.head(i)
+        assert output is not None
         # Two outputs may be one value: its gradient is the sum of both heads.
         chosen[output] = chosen[output] + head if output in chosen else head
     nodes = record.graph.nodes[: record.n_forward]
@@ -152,7 +178,7 @@ def _gradients(record: Record, heads: Iterable[int]) -> list[Value | None]:
 def _read_forward(record: Record) -> list[Value]:
     """The forward values that the gradient nodes (or the gradients themselves) read, in graph order."""
     forward = {id(node) for node in record.graph.nodes[: record.n_forward]}
-    heads = {id(head) for head in record.heads}
+    heads = {id(head) for head in record.heads.values()}
     found: dict[Value, None] = {}
     pending = [g for g in record.gradients if g is not None]
     visited: set[int] = set()
@@ -176,7 +202,7 @@ def _read_forward(record: Record) -> list[Value]:
 def _choose_saved(record: Record, needed: Sequence[Value]) -> list[Value]:
     graph = record.graph
     survivors = {value for value in graph.inputs if value.index not in graph.writes}
-    survivors.update(record.outputs)
+    survivors.update(value for value in record.outputs if value is not None)
     saved: dict[Value, None] = {value: None for value in needed if value in survivors}
     for value in needed:
         if value in survivors:
@@ -236,10 +262,10 @@ def gradient_graph(record: Record, heads: Sequence[int], keep: Any) -> tuple[Gra
     """The gradient as a graph of its own: inputs are the head gradients, then the saved values."""
     if record.error is not None:
         raise record.error
-    everything = len(heads) == len(record.outputs)
-    gradients = record.gradients if everything else _gradients(record, heads)
+    gradients = record.gradients if list(heads) == _visible_heads(record) else _gradients(record, heads)
     graph = Graph(f"{record.graph.name}_backward", record.graph.n_scalars)
     tracer = Tracer(graph, record.is_train, keep)
+    # Differentiating again may have added nodes; the joint graph keeps them for the next set of heads.
     known = {
         value: tracer.add_input(value.dtype, value.shape) for value in (*[record.heads[i] for i in heads], *record.saved)
     }

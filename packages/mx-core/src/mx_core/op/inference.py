@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..dtypes import FLOAT32, is_float, name_of
 from ..errors import DTypeError, MXNetError, ParameterError, ShapeError
+from .pointwise import OPCODES
 
 if TYPE_CHECKING:
     from .definition import OpDef
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Inference", "Slot", "infer_types", "infer_with", "is_complete"]
 
 _MAX = (1 << 63) - 1
+_WHERE = OPCODES["where"][0]
 Shape = tuple[int, ...]
 
 
@@ -287,6 +289,10 @@ def infer_with(opdef: OpDef, t: Inference, inputs: Sequence[Any], params: dict[s
     """Run opdef's rule once; the output slots as a tuple."""
     rule = opdef.infer_rule
     if rule is None:
+        if opdef.opcode == _WHERE:  # the condition may have a type of its own
+            made = t.broadcast(*inputs[1:])
+            made.shape = t.broadcast_shapes(inputs[0].shape, made.shape)
+            return (made,)
         return (t.broadcast(*inputs),)
     accepted = opdef.infer_params
     if accepted is not None and len(accepted) != len(params):
