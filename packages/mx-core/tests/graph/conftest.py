@@ -150,7 +150,7 @@ class NumpyPlan:
 
     def run(self, arrays, scalars=()):
         """Every output; inputs are changed only where the plan says so."""
-        arrays = [np.asarray(a) for a in arrays]
+        arrays = [np.asarray(a, order="C") for a in arrays]
         assert [(flag_of(a.dtype), a.shape) for a in arrays] == [tuple(t) for t in self.inputs]
         before = [a.tobytes() for a in arrays]
         memory = [a.reshape(-1).view(np.uint8) for a in arrays]
@@ -190,7 +190,7 @@ class Device:
         compiled = compiler.lower_call(opdef, tuple(static.values()), types, self.target, is_train, grad)
         return compiler.build_plan(self.core, compiled, self.target)
 
-    def run(self, op, *arrays, **params):
+    def run(self, op, /, *arrays, **params):
         opdef = get_op(op) if isinstance(op, str) else op
         plan = self.plan(op, arrays, params)
         outputs = plan.run([a for a in arrays if a is not None], opdef.bind_params(params)[1])

@@ -152,7 +152,7 @@ def build_plan(core: Any, compiled: Compiled, target: Target) -> Any:
     grad_inputs: tuple[int, ...] = ()
     if record is not None:
         number = {value: i for i, value in reversed(list(enumerate(outputs))) if value is not None}
-        saved = [("in", v.index) if v.node is None else ("out", number[v]) for v in record.saved]
+        saved = [("in", v.index) if record.keeps_input(v) else ("out", number[v]) for v in record.saved]
         grad_inputs = tuple([value.index for value in record.wanted])
     return core.Plan(
         graph.name,

@@ -134,6 +134,10 @@ class Record:
     def tracer(self) -> Tracer:
         return self.graph.inputs[0].F  # type: ignore[no-any-return]
 
+    def keeps_input(self, value: Value) -> bool:
+        """True for an input that the call does not overwrite: the tape saves the array itself."""
+        return value.node is None and value.index not in self.graph.writes
+
     def head(self, i: int) -> Value:
         """The gradient of output i, as an input of the gradient's nodes."""
         head = self.heads.get(i)
@@ -156,7 +160,7 @@ def record_gradient(
         return record
     record.saved = _choose_saved(record, _read_forward(record))
     have = {value for value in record.outputs if value is not None}
-    record.outputs += [value for value in record.saved if value.node is not None and value not in have]
+    record.outputs += [value for value in record.saved if value not in have and not record.keeps_input(value)]
     return record
 
 
