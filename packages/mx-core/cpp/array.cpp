@@ -369,6 +369,11 @@ PyMethodDef methods[] = {
     {"item", array_item, METH_NOARGS, "Returns the value of an array of one element as a Python number; waits for pending work."},
     {"wait_to_read", array_wait_to_read, METH_NOARGS, "Waits until all pending writes to the array are done."},
     {"wait_to_write", array_wait_to_write, METH_NOARGS, "Waits until all pending reads of and writes to the array are done."},
+    {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(array_backward)), METH_FASTCALL | METH_KEYWORDS,
+     "backward($self, /, out_grad=None, retain_graph=False, train_mode=True)\n--\n\n"
+     "Computes the gradients of this array with respect to the variables it was computed from.\n\n"
+     "out_grad: gradient of this array, default ones. retain_graph: allow another backward. train_mode: of operators\n"
+     "that differ between training and prediction."},
     {"_read_into", array_read_into, METH_O, nullptr},
     {"_write_from", array_write_from, METH_O, nullptr},
     {"_view", array_view, METH_VARARGS, nullptr},

@@ -34,6 +34,7 @@ PyType_Slot *array_number_slots();
 PyObject *array_getitem(PyObject *self, PyObject *key);
 int array_setitem(PyObject *self, PyObject *key, PyObject *value);
 PyObject *array_asnumpy(PyObject *self, PyObject *);
+PyObject *array_backward(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);  // bind_tape.cpp
 PyObject *array_reshape_view(NDArray *self, const TensorType *type);  // shares memory; recorded when recording
 
 // Python hooks and classes set once by mx_core.ndarray / mx_core.context.

@@ -41,6 +41,8 @@ struct Scope {
   bool old_record, old_train;
 };
 
+PyTypeObject *scope_type;
+
 int8_t flag_of(PyObject *o) { return o == Py_None ? -1 : PyObject_IsTrue(o) == 1; }
 
 PyObject *scope_new(PyTypeObject *type, PyObject *args, PyObject *) {
@@ -82,6 +84,13 @@ PyType_Slot scope_slots[] = {{Py_tp_new, reinterpret_cast<void *>(scope_new)},
                              {0, nullptr}};
 PyType_Spec scope_spec = {"mx_core._core.RecordScope", sizeof(Scope), 0, Py_TPFLAGS_DEFAULT, scope_slots};
 
+Tensor head_gradient(PyObject *o, const Tensor &head) {
+  const Tensor &given = expect_array(o, "a head gradient")->tensor;
+  if (given.type != head.type)
+    fail("ShapeError", "[backward] the head gradient must be " + head.type->text() + ", got " + given.type->text());
+  return given;
+}
+
 // Reads heads and their gradients from Python lists.
 struct Heads {
   std::vector<Gradient> gradients;
@@ -100,16 +109,33 @@ struct Heads {
       NDArray *head = expect_array(PySequence_Fast_GET_ITEM(list.get(), i), "a head of backward");
       Tensor given;
       PyObject *g = grads ? PySequence_Fast_GET_ITEM(grads.get(), i) : Py_None;
-      if (g != Py_None) {
-        given = expect_array(g, "a head gradient")->tensor;
-        if (given.type != head->tensor.type)
-          fail("ShapeError", "[backward] the head gradient must be " + head->tensor.type->text() + ", got " + given.type->text());
-      }
+      if (g != Py_None) given = head_gradient(g, head->tensor);
       gradients.push_back({std::move(given), head->edge});
       values.push_back(head->tensor);
     }
   }
 };
+
+// autograd.record and autograd.pause: train_mode may come by position or by name.
+PyObject *new_scope(bool record, bool train, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+  Py_ssize_t n_named = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+  if (n + n_named > 1 || (n_named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), "train_mode") != 0)) {
+    PyErr_SetString(PyExc_TypeError, "the only argument is train_mode");
+    return nullptr;
+  }
+  PyObject *o = scope_type->tp_alloc(scope_type, 0);
+  if (!o) return nullptr;
+  auto *s = reinterpret_cast<Scope *>(o);
+  s->record = record;
+  s->train = n + n_named ? PyObject_IsTrue(args[0]) == 1 : train;
+  return o;
+}
+PyObject *py_record(PyObject *, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+  return new_scope(true, true, args, n, kwnames);
+}
+PyObject *py_pause(PyObject *, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+  return new_scope(false, false, args, n, kwnames);
+}
 
 PyObject *py_backward(PyObject *, PyObject *const *args, Py_ssize_t n) {
   return guarded([&]() -> PyObject * {
@@ -178,7 +204,17 @@ PyCFunction fast(F f) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f));
 }
 
-PyMethodDef functions[] = {{"set_recording", set_recording, METH_O, nullptr},
+const char *record_doc =
+    "record(train_mode=True)\n--\n\n"
+    "``with record():`` keeps what is computed, so that `backward` can follow it.\n\n"
+    "train_mode: operators behave as in training inside.";
+const char *pause_doc =
+    "pause(train_mode=False)\n--\n\n"
+    "``with pause():`` computes without keeping anything, inside a block that records.";
+
+PyMethodDef functions[] = {{"record", fast(py_record), METH_FASTCALL | METH_KEYWORDS, record_doc},
+                           {"pause", fast(py_pause), METH_FASTCALL | METH_KEYWORDS, pause_doc},
+                           {"set_recording", set_recording, METH_O, nullptr},
                            {"set_training", set_training, METH_O, nullptr},
                            {"is_recording", is_recording, METH_NOARGS, nullptr},
                            {"is_training", is_training, METH_NOARGS, nullptr},
@@ -189,8 +225,29 @@ PyMethodDef functions[] = {{"set_recording", set_recording, METH_O, nullptr},
 
 }  // namespace
 
+PyObject *array_backward(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+  return guarded([&]() -> PyObject * {
+    static const char *const names[] = {"out_grad", "retain_graph", "train_mode"};
+    PyObject *given[3] = {Py_None, Py_False, Py_True};
+    if (n > 3) fail("TypeError", "backward(out_grad=None, retain_graph=False, train_mode=True)");
+    for (Py_ssize_t i = 0; i < n; ++i) given[i] = args[i];
+    for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); ++k) {
+      int i = 0;
+      while (i < 3 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, k), names[i]) != 0) ++i;
+      if (i == 3) fail("TypeError", "backward() takes out_grad, retain_graph and train_mode");
+      given[i] = args[n + k];
+    }
+    std::vector<Gradient> heads(1);
+    heads[0].edge = as_array(self)->edge;
+    if (given[0] != Py_None) heads[0].tensor = head_gradient(given[0], as_array(self)->tensor);
+    backward(heads, {as_array(self)->tensor}, {}, PyObject_IsTrue(given[1]) == 1, false);
+    return Py_NewRef(Py_None);
+  });
+}
+
 void bind_tape(PyObject *module) {
   PyObject *scope = checked(PyType_FromSpec(&scope_spec)).release();
+  scope_type = reinterpret_cast<PyTypeObject *>(scope);
   if (PyModule_AddObjectRef(module, "RecordScope", scope) || PyModule_AddFunctions(module, functions)) throw PythonError();
 }
 

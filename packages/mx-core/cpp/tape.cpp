@@ -144,9 +144,30 @@ class Backward {
   using Incoming = TapeNode::Incoming;
 
   Incoming head_gradient(const Gradient &head, const Tensor &value) {
-    if (!head.tensor) return {ones_like(value), {}, true};
+    if (!head.tensor) return create_ || !wanted_.empty() ? Incoming{ones_like(value), {}, true} : Incoming{shared_ones(value), {}, false};
     // head.edge is the head's own; the gradient given by the user is a constant here.
     return {head.tensor, {}, false};
+  }
+
+  // Ones for a head, kept for the next pass where they are small. Only read, never handed to Python.
+  static Tensor shared_ones(const Tensor &value) {
+    if (value.type->bytes > 4096) return ones_like(value);
+    static std::vector<Tensor> kept;
+    for (const Tensor &t : kept)
+      if (t.type == value.type && t.device() == value.device()) return t;
+    if (kept.size() >= 16) kept.erase(kept.begin());
+    kept.push_back(ones_like(value));
+    return kept.back();
+  }
+
+  // A tensor that other gradients, or the head gradient given, may share becomes one of its own before Python sees it.
+  static Tensor owned(Incoming &in) {
+    if (in.own || in.edge) return in.tensor;
+    Tensor copy = empty_tensor(in.tensor.device(), in.tensor.type);
+    copy_tensor(in.tensor, copy);
+    in.tensor = copy;
+    in.own = true;
+    return copy;
   }
 
   // Finds all nodes that the heads depend on, newest first, and counts the contributions to each variable.
@@ -184,12 +205,6 @@ class Backward {
     fail("MXNetError", name +
                            "this recorded computation was already used by a backward pass, which freed it. Pass retain_graph=True "
                            "to the first backward, or record the computation again");
-  }
-
-  int wanted_index(const Edge &e) const {
-    for (size_t i = 0; i < wanted_.size(); ++i)
-      if (wanted_[i] == e) return static_cast<int>(i);
-    return -1;
   }
 
   void add(Incoming &sum, Incoming more) {
@@ -232,7 +247,7 @@ class Backward {
       if (wanted_.empty()) continue;
       for (size_t i = 0; i < wanted_.size(); ++i)
         if (wanted_[i].node.get() == &node && wanted_[i].index == static_cast<int32_t>(j))
-          results_[i] = {node.incoming[j].tensor, node.incoming[j].edge};
+          results_[i] = {owned(node.incoming[j]), node.incoming[j].edge};
     }
     if (any) switch (node.kind) {
         case TapeNode::kPlan: visit_plan(node); break;
@@ -320,7 +335,7 @@ class Backward {
     Object heads = checked(PyList_New(static_cast<Py_ssize_t>(node.outputs.size())));
     for (size_t j = 0; j < node.outputs.size(); ++j) {
       Incoming &in = node.incoming[j];
-      PyObject *o = in.tensor ? new_array(in.tensor, create_ ? in.edge : Edge{}) : Py_NewRef(Py_None);
+      PyObject *o = in.tensor ? new_array(owned(in), create_ ? in.edge : Edge{}) : Py_NewRef(Py_None);
       if (!o) throw PythonError();
       PyList_SET_ITEM(heads.get(), static_cast<Py_ssize_t>(j), o);
     }
@@ -340,15 +355,14 @@ class Backward {
   void finish_variables() {
     for (const Ref<Variable> &ref : variables_) {
       Variable &v = *ref.get();
-      Gradient g{std::move(v.sum), std::move(v.sum_edge)};
-      v.sum = Tensor();
-      v.sum_edge = Edge();
-      if (!g.tensor) continue;
+      Incoming sum{std::exchange(v.sum, Tensor()), std::exchange(v.sum_edge, Edge()), v.own_sum};
+      if (!sum.tensor) continue;
       if (!wanted_.empty()) {
-        int i = wanted_index(Edge{{}, ref, 0});
-        if (i >= 0) results_[static_cast<size_t>(i)] = std::move(g);
+        for (size_t i = 0; i < wanted_.size(); ++i)
+          if (wanted_[i].variable.get() == &v) results_[i] = {owned(sum), sum.edge};
         continue;
       }
+      Gradient g{std::move(sum.tensor), std::move(sum.edge)};
       if (v.grad && v.req != kNull) store(v, g);
     }
   }

@@ -2,12 +2,20 @@
 
 Inside `record` every operator on an array that leads back to one with `attach_grad` is kept on a tape; `backward`
 replays the gradients of what was kept.
+
+>>> x = mx.nd.array([1.0, 2.0])
+>>> x.attach_grad()
+>>> with mx.autograd.record():
+...     y = x * x
+>>> y.backward()
+>>> x.grad.asnumpy()
+array([2., 4.], dtype=float32)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _core
 from .errors import DTypeError, MXNetError, ParameterError
@@ -44,25 +52,8 @@ def is_training() -> bool:
     return bool(_core.is_training())
 
 
-def record(train_mode: bool = True) -> Any:
-    """``with record():`` keeps what is computed, so that `backward` can follow it.
-
-    train_mode: operators behave as in training inside.
-
-    >>> x = mx.nd.array([1.0, 2.0])
-    >>> x.attach_grad()
-    >>> with mx.autograd.record():
-    ...     y = x * x
-    >>> y.backward()
-    >>> x.grad.asnumpy()
-    array([2., 4.], dtype=float32)
-    """
-    return _core.RecordScope(True, train_mode)
-
-
-def pause(train_mode: bool = False) -> Any:
-    """``with pause():`` computes without keeping anything, inside a block that records."""
-    return _core.RecordScope(False, train_mode)
+record = _core.record
+pause = _core.pause
 
 
 def train_mode() -> Any:
@@ -79,7 +70,9 @@ def predict_mode() -> Any:
 
 
 def mark_variables(
-    variables: NDArray | Sequence[NDArray], gradients: NDArray | Sequence[NDArray], grad_reqs: str | Sequence[str] = "write"
+    variables: NDArray | Sequence[NDArray],
+    gradients: NDArray | Sequence[NDArray],
+    grad_reqs: str | Sequence[str] = "write",
 ) -> None:
     """Makes arrays variables whose gradients `backward` stores into the given arrays.
 
@@ -161,7 +154,9 @@ def _heads(heads: Any, head_grads: Any) -> tuple[list[Any], list[Any] | None]:
 
 def get_symbol(x: NDArray) -> Any:
     """The recorded computation of an array as a Symbol. Raises MXNetError: recorded programs are not kept as symbols."""
-    msg = "[get_symbol] mx.sym is not installed in this version; build the computation with Symbols, or hybridize a block"
+    msg = (
+        "[get_symbol] mx.sym is not installed in this version; build the computation with Symbols, or hybridize a block"
+    )
     raise MXNetError(msg)
 
 
@@ -239,11 +234,12 @@ class Function:
 
     def forward(self, *inputs: Any) -> Any:
         """What the function computes: NDArrays to one NDArray or several. To be defined by the subclass."""
-        raise self._undefined("forward")
+        self._require("forward")
 
     def backward(self, *output_grads: Any) -> Any:
         """The gradients of the inputs from those of the outputs. To be defined by the subclass."""
-        raise self._undefined("backward")
+        self._require("backward")
 
-    def _undefined(self, method: str) -> MXNetError:
-        return MXNetError(f"[{type(self).__name__}] a subclass of autograd.Function must define {method}")
+    def _require(self, method: str) -> NoReturn:
+        msg = f"[{type(self).__name__}] a subclass of autograd.Function must define {method}"
+        raise MXNetError(msg)

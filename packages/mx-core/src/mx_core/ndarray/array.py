@@ -7,6 +7,7 @@ methods that take a Python call anyway, put onto the type with setattr; the oper
 from __future__ import annotations
 
 import html
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,13 +30,83 @@ NDArray = _core.NDArray
 GRAD_REQS = {"null": 0, "write": 1, "add": 3}  # MXNet's numbers
 
 # Operators that are methods. Their names are MXNet's; a plug-in's operator becomes one with @op(method=True).
-_FLUENT = """
-abs arccos arccosh arcsin arcsinh arctan arctanh argmax argmax_channel argmin argsort broadcast_axes cbrt ceil clip cos
-cosh degrees depth_to_space exp expm1 fix flip floor log log10 log1p log2 log_softmax max mean min nanprod nansum norm
-one_hot ones_like pad pick prod radians rcbrt reciprocal relu repeat reshape_like rint round rsqrt shape_array sigmoid
-sign sin sinh size_array slice slice_axis slice_like softmax softmin sort space_to_depth split sqrt square sum swapaxes
-take tan tanh tile topk transpose trunc zeros_like
-""".split()
+_FLUENT = [
+    "abs",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctanh",
+    "argmax",
+    "argmax_channel",
+    "argmin",
+    "argsort",
+    "broadcast_axes",
+    "cbrt",
+    "ceil",
+    "clip",
+    "cos",
+    "cosh",
+    "degrees",
+    "depth_to_space",
+    "exp",
+    "expm1",
+    "fix",
+    "flip",
+    "floor",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "log_softmax",
+    "max",
+    "mean",
+    "min",
+    "nanprod",
+    "nansum",
+    "norm",
+    "one_hot",
+    "ones_like",
+    "pad",
+    "pick",
+    "prod",
+    "radians",
+    "rcbrt",
+    "reciprocal",
+    "relu",
+    "repeat",
+    "reshape_like",
+    "rint",
+    "round",
+    "rsqrt",
+    "shape_array",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sinh",
+    "size_array",
+    "slice",
+    "slice_axis",
+    "slice_like",
+    "softmax",
+    "softmin",
+    "sort",
+    "space_to_depth",
+    "split",
+    "sqrt",
+    "square",
+    "sum",
+    "swapaxes",
+    "take",
+    "tan",
+    "tanh",
+    "tile",
+    "topk",
+    "transpose",
+    "trunc",
+    "zeros_like",
+]
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,9 +131,8 @@ def __repr__(self: Any) -> str:
 def _repr_html_(self: Any) -> str:
     values = html.escape(str(self.asnumpy()))
     shape = " &times; ".join(map(str, self.shape)) or "scalar"
-    return (
-        f"<div><pre>{values}</pre><small>{type(self).__name__} {shape}, {name_of(self._dtype_flag)}, {self.context}</small></div>"
-    )
+    caption = f"{type(self).__name__} {shape}, {name_of(self._dtype_flag)}, {self.context}"
+    return f"<div><pre>{values}</pre><small>{caption}</small></div>"
 
 
 # ---- shape ---------------------------------------------------------------------------------------------------------
@@ -89,8 +159,13 @@ def reshape(self: Any, *shape: Any, **kwargs: Any) -> Any:
     if kwargs:
         msg = f"[reshape] Got unknown keywords: {', '.join(kwargs)}. Accepted are 'shape' and 'reverse'."
         raise UnknownKeyword(msg)
-    if not reverse and (not wanted or min(wanted) > 0):
-        return self._reshape_view(wanted)
+    if not reverse and 0 not in wanted:
+        lowest = min(wanted, default=1)
+        if lowest > 0:
+            return self._reshape_view(wanted)
+        if lowest == -1 and self.size % (known := -math.prod(wanted)) == 0 and known > 0 and wanted.count(-1) == 1:
+            at = wanted.index(-1)
+            return self._reshape_view((*wanted[:at], self.size // known, *wanted[at + 1 :]))
     from ..ops._shapes import reshaped
 
     return self._reshape_view(reshaped("reshape", self.shape, wanted, bool(reverse)))
@@ -227,7 +302,9 @@ def copyto(self: Any, other: Any) -> Any:
             "Copy to a new array, or inside autograd.pause()"
         )
         raise MXNetError(msg)
-    return _copy_into(self if other._dtype_flag == self._dtype_flag else astype(self, name_of(other._dtype_flag)), other)
+    return _copy_into(
+        self if other._dtype_flag == self._dtype_flag else astype(self, name_of(other._dtype_flag)), other
+    )
 
 
 def _copy_into(source: Any, target: Any) -> Any:
@@ -312,16 +389,6 @@ def detach(self: Any) -> Any:
     return self._detach()
 
 
-@_method
-def backward(self: Any, out_grad: Any = None, retain_graph: bool = False, train_mode: bool = True) -> None:
-    """Computes the gradients of this array with respect to the variables it was computed from.
-
-    out_grad: gradient of this array, default ones. retain_graph: allow another backward. train_mode: of operators
-    that differ between training and prediction.
-    """
-    _core.backward([self], None if out_grad is None else [out_grad], retain_graph, train_mode)
-
-
 # ---- pickling ------------------------------------------------------------------------------------------------------
 
 
@@ -374,7 +441,9 @@ def _complete_type() -> None:
     _core.set_setitem_hook(indexing.setitem)
     _core.set_operand_hook(combine_operands)
     _core.set_op_loader(op)
+    graph.install()
     _core.set_op_loader(op)
+    graph.install()
     graph.install()
 
 
