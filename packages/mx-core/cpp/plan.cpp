@@ -143,19 +143,23 @@ class PlanRun : public Operation {
     scalars_.assign(scalars, scalars + plan.n_scalars);
   }
   void run() override {
-    run_steps(*plan_.get(), pointers_.data(), static_cast<char *>(scratch_.data), scalars_.data(), random_);
-    if (plan_->device->stream) {
-      char message[256] = "";
-      const mx_device *table = plan_->device->table;
-      if (table->synchronize && table->synchronize(plan_->device->id, plan_->device->stream, message, sizeof message))
-        throw KernelError("[" + plan_->name + "] " + message);
+    try {
+      run_steps(*plan_.get(), pointers_.data(), static_cast<char *>(scratch_.data), scalars_.data(), random_);
+      synchronize();
+    } catch (const KernelError &e) {
+      throw KernelError(std::string(e.what()) + ". It was given " + types_text(*plan_.get()) + " on " + plan_->device->name +
+                        (line_.code ? ", called at " + line_.text() : ""));
     }
-  }
-  std::string describe() const override {
-    return "with " + types_text(*plan_.get()) + " on " + plan_->device->name + (line_.code ? ", called at " + line_.text() : "");
   }
 
  private:
+  void synchronize() const {
+    char message[256] = "";
+    const Device *device = plan_->device;
+    if (device->stream && device->table->synchronize &&
+        device->table->synchronize(device->id, device->stream, message, sizeof message))
+      throw KernelError("[" + plan_->name + "] " + message);
+  }
   void keep(size_t slot, const Tensor &t) {
     pointers_[slot] = t.data();
     chunks_.push_back(t.chunk);
@@ -175,7 +179,7 @@ class CopyRun : public Operation {
   void run() override {
     copy_bytes(dst_.device(), dst_.data(), src_.device(), src_.data(), static_cast<size_t>(src_.type->bytes));
   }
-  std::string describe() const override { return "copying " + src_.device()->name + " to " + dst_.device()->name; }
+  std::string describe() const override { return "[copy] from " + src_.device()->name + " to " + dst_.device()->name + ":"; }
 
  private:
   Tensor src_, dst_;
