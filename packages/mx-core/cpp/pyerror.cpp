@@ -11,6 +11,7 @@
 namespace mx {
 
 void set_error(const char *kind, const std::string &message) {
+  if (!std::strcmp(kind, "MemoryError")) kind = "OutOfMemoryError";
   PyObject *type = nullptr;
   if (!std::strcmp(kind, "IndexError")) type = PyExc_IndexError;
   else if (!std::strcmp(kind, "TypeError")) type = PyExc_TypeError;
