@@ -22,7 +22,7 @@ import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from .dtypes import BFLOAT16, ITEMSIZE, flag_of, name_of, numpy_of
 from .errors import DTypeError, RecordFileError
@@ -71,7 +71,8 @@ def _named(data: Any) -> tuple[list[str], list[NDArray]]:
     elif isinstance(data, (list, tuple)):
         names, arrays = [], list(data)
     else:
-        msg = f"[save] data must be an NDArray, a list of NDArrays, or a dict of str -> NDArray, got {type(data).__name__}"
+        kind = type(data).__name__
+        msg = f"[save] data must be an NDArray, a list of NDArrays, or a dict of str -> NDArray, got {kind}"
         raise DTypeError(msg)
     for item in arrays:
         if not isinstance(item, NDArray):
@@ -168,13 +169,14 @@ class _Reader:
         self.name = name
         self.at = 0
 
-    def fail(self, what: str, at: int | None = None) -> RecordFileError:
-        return RecordFileError(f"{self.name}: byte {self.at if at is None else at}: {what}. {_CURE}")
+    def fail(self, what: str, at: int | None = None) -> NoReturn:
+        msg = f"{self.name}: byte {self.at if at is None else at}: {what}. {_CURE}"
+        raise RecordFileError(msg)
 
     def take(self, size: int, what: str) -> memoryview:
         left = len(self.content) - self.at
         if size > left:
-            raise self.fail(f"{what} needs {size} bytes, and {left} are left")
+            self.fail(f"{what} needs {size} bytes, and {left} are left")
         self.at += size
         return self.content[self.at - size : self.at]
 
@@ -189,11 +191,11 @@ class _Reader:
 def _read_list(reader: _Reader) -> list[NDArray] | dict[str, NDArray]:
     magic, _ = reader.numbers("QQ", "the file header")
     if magic != _LIST_MAGIC:
-        raise reader.fail(f"the file starts with {magic:#x}, expected {_LIST_MAGIC:#x}", 0)
+        reader.fail(f"the file starts with {magic:#x}, expected {_LIST_MAGIC:#x}", 0)
     (count,) = reader.numbers("Q", "the number of arrays")
     smallest = 4  # bytes of an array without dimensions in V0
     if count > (len(reader.content) - reader.at) // smallest:
-        raise reader.fail(f"the file claims {count} arrays, more than fit in its {len(reader.content)} bytes")
+        reader.fail(f"the file claims {count} arrays, more than fit in its {len(reader.content)} bytes")
     arrays = [_read_array(reader, index) for index in range(count)]
     names = _read_names(reader, count)
     return dict(zip(names, arrays, strict=True)) if names else arrays
@@ -203,7 +205,7 @@ def _read_names(reader: _Reader, arrays: int) -> list[str]:
     start = reader.at
     (count,) = reader.numbers("Q", "the number of names")
     if count not in (0, arrays):
-        raise reader.fail(f"the file has {arrays} arrays and claims {count} names", start)
+        reader.fail(f"the file has {arrays} arrays and claims {count} names", start)
     names = []
     for index in range(count):
         start = reader.at
@@ -211,7 +213,7 @@ def _read_names(reader: _Reader, arrays: int) -> list[str]:
         try:
             names.append(bytes(reader.take(length, f"name {index}")).decode("utf-8"))
         except UnicodeDecodeError:
-            raise reader.fail(f"name {index} is not UTF-8", start) from None
+            reader.fail(f"name {index} is not UTF-8", start)
     return names
 
 
@@ -222,13 +224,13 @@ def _read_array(reader: _Reader, index: int) -> NDArray:
     size = 1
     for dim in shape:
         if dim < 0:
-            raise reader.fail(f"{what} has shape {shape}", start)
+            reader.fail(f"{what} has shape {shape}", start)
         size *= dim
     if not shape and version < 3 and not _has_scalar(reader):
         return _to_array(_bytes_to_numpy(b"", 0, (0,)), 0, 1, 0)  # "no array": 1.x has no other way to say it
     device_type, device_id, flag = reader.numbers("iii", f"device and element type of {what}")
     if flag not in ITEMSIZE:
-        raise reader.fail(f"{what} has element type {flag}, which no MXNet wrote", start)
+        reader.fail(f"{what} has element type {flag}, which no MXNet wrote", start)
     data = reader.take(size * ITEMSIZE[flag], f"{what}, {name_of(flag)} of shape {shape},")
     return _to_array(_bytes_to_numpy(data, flag, shape), flag, device_type, device_id)
 
@@ -242,7 +244,7 @@ def _read_header(reader: _Reader, what: str) -> tuple[tuple[int, ...], int]:
         if storage != 0:
             kind = _STORAGE.get(storage)
             if kind is None:
-                raise reader.fail(f"{what} has storage type {storage}", start)
+                reader.fail(f"{what} has storage type {storage}", start)
             msg = (
                 f"{reader.name}: byte {start}: {what} is stored as {kind}, and this version reads dense arrays only. "
                 f"Save it as array.tostype('default') from MXNet 1.x"
@@ -256,7 +258,7 @@ def _read_header(reader: _Reader, what: str) -> tuple[tuple[int, ...], int]:
     else:
         ndim, form, version = magic, "I", 0
     if not 0 <= ndim <= _MAX_NDIM:
-        raise reader.fail(f"{what} starts with {magic:#x} and has {ndim} dimensions; at most {_MAX_NDIM} are", start)
+        reader.fail(f"{what} starts with {magic:#x} and has {ndim} dimensions; at most {_MAX_NDIM} are", start)
     return reader.numbers(f"{ndim}{form}", f"shape of {what}"), version
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 from typing import Any
 
-__all__ = ["get_gpu_count", "get_gpu_memory", "getenv", "is_np_array", "is_np_default_dtype", "is_np_shape", "set_module", "setenv"]
+__all__ = [
+    "get_gpu_count",
+    "get_gpu_memory",
+    "getenv",
+    "is_np_array",
+    "is_np_default_dtype",
+    "is_np_shape",
+    "set_module",
+    "setenv",
+]
 
 
 def get_gpu_count() -> int:

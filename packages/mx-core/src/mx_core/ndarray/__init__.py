@@ -70,5 +70,3 @@ def __getattr__(name: str) -> object:
 
         return importlib.import_module(f"{__name__}.{name}")
     return _operator(name)
-
-

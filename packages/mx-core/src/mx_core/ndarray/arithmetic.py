@@ -14,8 +14,8 @@ from ..errors import DTypeError
 from .namespace import op
 
 __all__ = [
-    "add", "combine_operands", "divide", "equal", "greater", "greater_equal", "lesser", "lesser_equal", "logical_and", "logical_or",
-    "logical_xor", "maximum", "minimum", "modulo", "multiply", "not_equal", "power", "subtract", "true_divide",
+    "add", "combine_operands", "divide", "equal", "greater", "greater_equal", "lesser", "lesser_equal", "logical_and",
+    "logical_or", "logical_xor", "maximum", "minimum", "modulo", "multiply", "not_equal", "power", "subtract", "true_divide",
 ]  # fmt: skip
 
 
@@ -88,7 +88,9 @@ minimum = _binary(
 )
 equal = _binary("equal", "lhs == rhs", "broadcast_equal", "_equal_scalar", None, _as_int(operator.eq))
 not_equal = _binary("not_equal", "lhs != rhs", "broadcast_not_equal", "_not_equal_scalar", None, _as_int(operator.ne))
-greater = _binary("greater", "lhs > rhs", "broadcast_greater", "_greater_scalar", "_lesser_scalar", _as_int(operator.gt))
+greater = _binary(
+    "greater", "lhs > rhs", "broadcast_greater", "_greater_scalar", "_lesser_scalar", _as_int(operator.gt)
+)
 greater_equal = _binary(
     "greater_equal", "lhs >= rhs", "broadcast_greater_equal", "_greater_equal_scalar", "_lesser_equal_scalar",
     _as_int(operator.ge),

@@ -13,7 +13,8 @@ from .. import _core
 from ..context import Context, current_context
 from ..dtypes import BFLOAT16, FLOAT32, flag_of, name_of, numpy_of
 from ..errors import DTypeError, ParameterError, ShapeError
-from .namespace import install_methods, op
+from . import namespace
+from .namespace import op
 
 if TYPE_CHECKING:
     from .._core import NDArray
@@ -61,7 +62,8 @@ def array(source_array: Any, ctx: Context | None = None, dtype: Any = None) -> N
 
 def from_host(values: np.ndarray[Any, Any], ctx: Context) -> NDArray:
     """A copy of a NumPy array on a device, its element type kept."""
-    install_methods()
+    if not namespace.methods_installed:
+        namespace.install_methods()
     return _core._from_numpy(values, ctx.device_typeid, ctx.device_id, flag_of(values.dtype))
 
 
@@ -175,14 +177,13 @@ def eye(
 
 
 def _shape(shape: Shape) -> tuple[int, ...]:
-    try:
-        return (operator.index(shape),)  # type: ignore[arg-type]
-    except TypeError:
-        return tuple(map(operator.index, shape))  # type: ignore[arg-type]
+    if type(shape) is tuple:
+        return shape
+    return tuple(shape) if isinstance(shape, Sequence) else (operator.index(shape),)
 
 
 def _dtype_name(dtype: Any) -> str:
-    return name_of(flag_of(dtype))
+    return "float32" if dtype is None else name_of(flag_of(dtype))
 
 
 def _check_stype(function: str, stype: str | None) -> None:

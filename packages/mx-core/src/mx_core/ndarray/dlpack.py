@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core
 from ..errors import MXNetError
 
 __all__ = ["dlpack", "dlpack_device", "from_dlpack", "to_dlpack_for_read", "to_dlpack_for_write"]

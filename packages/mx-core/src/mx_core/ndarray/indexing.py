@@ -29,6 +29,7 @@ __all__ = ["getitem", "host_memory", "setitem"]
 
 _INTEGERS = (int, np.integer, np.bool_)
 _LISTS = (list, range, tuple)
+_WHOLE = slice(None)
 
 
 class IndexOutOfRange(MXNetError, IndexError):
@@ -84,7 +85,7 @@ def _read_key(key: Any, shape: tuple[int, ...]) -> _Key:
     if any(is_array):  # beside index arrays an int is one, too, as in NumPy
         for place, number in enumerate(layout):
             if number is not None and axes[number].dropped:
-                axes[number] = axes[number]._replace(index=np.array(axes[number].start), dropped=False)
+                axes[number] = _Axis(0, 1, shape[number], np.array(axes[number].start))
                 is_array[place] = True
     places = [i for i, flag in enumerate(is_array) if flag]
     adjacent = not places or places[-1] - places[0] + 1 == len(places)
@@ -92,14 +93,15 @@ def _read_key(key: Any, shape: tuple[int, ...]) -> _Key:
 
 
 def _read_axis(item: Any, axis: int, size: int) -> _Axis:
+    if isinstance(item, slice):
+        start, stop, step = _slice_indices(item, axis, size)
+        count = len(range(start, stop, step))
+        return _Axis(start, step, count) if count else _Axis(0, 1, 0)
     if isinstance(item, _INTEGERS):
         index = int(item)
         if not -size <= index < size:
             raise _out_of_range(index, axis, size)
-        return _Axis(index % size, 1, 1, dropped=True)
-    if isinstance(item, slice):
-        start, stop, step = _read_slice(item, axis).indices(size)
-        return _Axis(start, step, len(range(start, stop, step)))
+        return _Axis(index % size, 1, 1, None, True)
     if isinstance(item, _core.NDArray):
         index_array = item.asnumpy()
     elif isinstance(item, np.ndarray):
@@ -112,21 +114,16 @@ def _read_axis(item: Any, axis: int, size: int) -> _Axis:
             f"Use int, slice, ..., None, or lists and arrays of ints"
         )
         raise ParameterError(msg)
-    return _Axis(0, 1, size, index=_check_index_array(index_array, axis, size))
+    return _Axis(0, 1, size, _check_index_array(index_array, axis, size))
 
 
-def _read_slice(item: slice, axis: int) -> slice:
-    """The slice with ends that Python can read: one-element arrays count as ints."""
-    if any(isinstance(end, float) for end in (item.start, item.stop, item.step)):
-        msg = f"[getitem] a slice needs integers, got {item} for axis {axis}"
-        raise ParameterError(msg)
-    ends = [
-        int(end.asscalar()) if isinstance(end, _core.NDArray) else end for end in (item.start, item.stop, item.step)
-    ]
-    if ends[2] == 0:
-        msg = f"[getitem] slice step cannot be zero, got {item} for axis {axis}"
-        raise ParameterError(msg)
-    return slice(*ends)
+def _slice_indices(item: slice, axis: int, size: int) -> tuple[int, int, int]:
+    """(start, stop, step) of a slice within its axis; ends may be anything that counts as an integer."""
+    try:
+        return item.indices(size)
+    except (TypeError, ValueError, MXNetError) as error:
+        msg = f"[getitem] {item} does not slice axis {axis}: {error}"
+        raise ParameterError(msg) from None
 
 
 def _check_index_array(index: np.ndarray[Any, Any], axis: int, size: int) -> np.ndarray[Any, Any]:
@@ -153,14 +150,30 @@ def _out_of_range(index: int, axis: int, size: int) -> IndexOutOfRange:
 
 def getitem(array: NDArray, key: Any) -> NDArray:
     """``array[key]`` for every key that is not an int or a slice with step 1 on the first axis."""
-    if isinstance(key, tuple) and not key:
-        return array
-    if _is_mask(key):
+    if type(key) is tuple:
+        if not key:
+            return array
+        if len(key) == array.ndim and all(type(item) is int for item in key):
+            return _get_element(array, key)
+    elif _is_mask(key):
         key = _mask_to_indices(key, array.shape)
     read = _read_key(key, array.shape)
     if read.advanced:
         return _get_advanced(array, read)
     return _reshaped(_get_basic(array, read.axes), _basic_shape(read))
+
+
+def _get_element(array: NDArray, key: tuple[int, ...]) -> NDArray:
+    """``array[i, j, k]`` with one index per axis: a view of one element."""
+    number = 0
+    for axis, (index, size) in enumerate(zip(key, array.shape, strict=True)):
+        if not -size <= index < size:
+            raise _out_of_range(index, axis, size)
+        number = number * size + index % size
+    if _core.is_recording() and array._in_graph:
+        array = array._reshape_view((array.size,))
+        return op("slice_axis")(array, axis=0, begin=number, end=number + 1)
+    return array._view((1,), number * ITEMSIZE[array._dtype_flag])
 
 
 def _basic_shape(key: _Key) -> tuple[int, ...]:
@@ -305,38 +318,51 @@ def _from_host(values: np.ndarray[Any, Any], like: NDArray) -> NDArray:
 
 def setitem(array: NDArray, key: Any, value: Any) -> None:
     """``array[key] = value`` for every case that the C type leaves: value is a number, an array, or a nested list."""
-    if isinstance(key, tuple) and not key:
-        key = slice(None)
-    if _is_mask(key):
+    if type(key) is int or (type(key) is slice and key.step in (None, 1) and key != _WHOLE):
+        _fill_part(array[key], value)  # C makes the view: it has refused arrays that are recorded
+        return
+    if type(key) is tuple:
+        if not key:
+            key = _WHOLE
+        elif len(key) == array.ndim and all(type(item) is int for item in key):
+            _fill_part(_get_element(array, key), value)
+            return
+    elif _is_mask(key):
         key = _mask_to_indices(key, array.shape)
-    read = _read_key(key, array.shape)
-    _check_recording(array, read, value)
-    if read.advanced:
-        _store_on_host(array, read, value)
-        return
-    shape = _basic_shape(read)
-    if 0 in shape:
-        return
-    if _is_whole(read, array.shape):
+    read = None if key is Ellipsis or (type(key) is slice and key == _WHOLE) else _read_key(key, array.shape)
+    if read is None or _is_whole(read, array.shape):
         stored = _fill(array, value)
         if _core.is_recording() and stored is not None and stored._in_graph:
             array._share_variable(stored)  # x[:] = y makes x the result that y is
-    elif _contiguous(read.axes, array.shape) is not None:
-        _fill(_reshaped(_get_basic(array, read.axes), shape), value)
-    else:
+        return
+    shape = _basic_shape(read)
+    if not read.advanced and _contiguous(read.axes, array.shape) is not None:
+        _fill_part(_reshaped(_get_basic(array, read.axes), shape), value)
+    elif read.advanced or 0 not in shape:
+        _check_recording(value)
         _store_on_host(array, read, value)
 
 
 def _is_whole(key: _Key, shape: tuple[int, ...]) -> bool:
-    return key.layout == list(range(len(shape))) and all(
-        axis.count == size and not axis.dropped and (axis.step == 1 or size == 1)
-        for axis, size in zip(key.axes, shape, strict=True)
+    return (
+        not key.advanced
+        and key.layout == list(range(len(shape)))
+        and all(
+            axis.count == size and not axis.dropped and (axis.step == 1 or size == 1)
+            for axis, size in zip(key.axes, shape, strict=True)
+        )
     )
 
 
-def _check_recording(array: NDArray, key: _Key, value: Any) -> None:
+def _fill_part(view: NDArray, value: Any) -> None:
+    if view.size:
+        _check_recording(value)
+        _fill(view, value)
+
+
+def _check_recording(value: Any) -> None:
     """Refuses what autograd would get wrong: a recorded value stored into a part of an array."""
-    if _core.is_recording() and getattr(value, "_in_graph", False) and not _is_whole(key, array.shape):
+    if _core.is_recording() and getattr(value, "_in_graph", False):
         msg = (
             "[setitem] storing a recorded value into a part of an array is not supported while autograd records. "
             "Build the new array with mx.nd.where or mx.nd.concat, or assign inside autograd.pause()"

@@ -33,7 +33,7 @@ def find(name: str) -> Any:
     from .. import registry
 
     definition = registry.find_op(name)
-    if not _methods_installed:
+    if not methods_installed:
         install_methods()
     return None if definition is None else definition.make_callable()
 
@@ -45,13 +45,13 @@ def _suggest(name: str, prefix: str = "") -> str:
     return f" Did you mean {', '.join(match.removeprefix(prefix) for match in close)}?" if close else ""
 
 
-_methods_installed = False
+methods_installed = False
 
 
 def install_methods() -> None:
     """Puts the methods that operators ask for (``@op(method=...)``) onto NDArray; those it has already stay."""
-    global _methods_installed
-    _methods_installed = True
+    global methods_installed
+    methods_installed = True
     from .. import _core, registry
 
     for name in registry.list_ops():

@@ -29,7 +29,9 @@ def _draw(
     sample: dict[str, str] | None = None,
 ) -> Any:
     """Draws from the operator for numbers, or from that for arrays of parameters, as the parameters are."""
-    given = {key: value for key, value in (("shape", shape), ("dtype", dtype)) if value is not _MISSING and value is not None}
+    given = {
+        key: value for key, value in (("shape", shape), ("dtype", dtype)) if value is not _MISSING and value is not None
+    }
     given.update(kwargs or {})
     values = list(parameters.values())
     if all(isinstance(value, _core.NDArray) for value in values):
