@@ -7,11 +7,11 @@
 
 namespace mx::cpu {
 
-std::vector<mx_kernel> pointwise_kernels() __attribute__((weak));
-std::vector<mx_kernel> reduce_kernels() __attribute__((weak));
-std::vector<mx_kernel> arg_reduce_kernels() __attribute__((weak));
-std::vector<mx_kernel> random_kernels() __attribute__((weak));
-std::vector<mx_kernel> shuffle_kernels() __attribute__((weak));
+std::vector<mx_kernel> pointwise_kernels();
+std::vector<mx_kernel> reduce_kernels();
+std::vector<mx_kernel> arg_reduce_kernels();
+std::vector<mx_kernel> random_kernels();
+std::vector<mx_kernel> shuffle_kernels();
 
 std::vector<mx_kernel> movement_kernels() __attribute__((weak));
 std::vector<mx_kernel> indexing_kernels() __attribute__((weak));
