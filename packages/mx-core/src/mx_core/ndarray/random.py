@@ -43,8 +43,10 @@ def _draw(
         if not isinstance(value, numeric_types):
             msg = f"[random.{name}] {key} must be an NDArray or a number, got {type(value).__name__}"
             raise ParameterError(msg)
-    if shape is _MISSING and out is None:
-        given["shape"] = (1,)
+    if out is not None and "shape" not in given:  # out= says what is drawn, and where
+        given.update(shape=out.shape, dtype=out.dtype)
+        ctx = out.context if ctx is None else ctx
+    given.setdefault("shape", (1,))
     return op(f"_random_{name}")(ctx=current_context() if ctx is None else ctx, out=out, **parameters, **given)
 
 
