@@ -8,7 +8,8 @@ namespace mx::cpu {
 // Which of the three arrays the kernel computes from the other two.
 enum class Direction { forward, data, weight };
 
-// data (n, channels, size...), weight (filters, channels / groups, kernel...), out (n, filters, out_size...).
+// data (n, channels, size...), weight (filters, channels / groups, kernel...), out (n, filters,
+// out_size...).
 struct ConvolutionShape {
   int64_t n, channels, filters, groups;
   Shape size, kernel, out_size;  // one number per spatial dimension
@@ -16,13 +17,16 @@ struct ConvolutionShape {
   bool has_bias;  // forward: a third input; weight: a second output
 
   ConvolutionShape(const mx_signature& sig, Direction direction) {
-    const mx_tensor_type& data = direction == Direction::data ? sig.out[0] : sig.in[direction == Direction::weight];
+    const mx_tensor_type& data =
+        direction == Direction::data ? sig.out[0] : sig.in[direction == Direction::weight];
     const mx_tensor_type& weight = direction == Direction::weight ? sig.out[0] : sig.in[1];
     const mx_tensor_type& out = direction == Direction::forward ? sig.out[0] : sig.in[0];
-    has_bias = direction == Direction::forward ? sig.n_in > 2 : direction == Direction::weight && sig.n_out > 1;
+    has_bias = direction == Direction::forward ? sig.n_in > 2
+                                               : direction == Direction::weight && sig.n_out > 1;
     if (data.ndim < 3 || data.ndim > 5) throw Unsupported("only one to three spatial dimensions");
     if (weight.ndim != data.ndim || out.ndim != data.ndim)
-      throw std::invalid_argument("data, weight and output must have the same number of dimensions");
+      throw std::invalid_argument(
+          "data, weight and output must have the same number of dimensions");
     const size_t spatial = static_cast<size_t>(data.ndim) - 2;
     const Params p(sig);
     n = data.shape[0];
@@ -48,7 +52,8 @@ struct ConvolutionShape {
   int64_t out_numel() const { return n * filters * spatial_out(); }
   int64_t weight_numel() const { return filters * (channels / groups) * kernel_size(); }
   double flops() const {
-    return 2.0 * static_cast<double>(out_numel()) * static_cast<double>(channels / groups * kernel_size());
+    return 2.0 * static_cast<double>(out_numel()) *
+           static_cast<double>(channels / groups * kernel_size());
   }
   // Nothing to multiply: the result is zeros, or the bias.
   bool is_empty() const { return out_numel() == 0 || data_numel() == 0 || weight_numel() == 0; }
@@ -64,7 +69,8 @@ struct ConvolutionShape {
 
 // out = bias for every position, or zeros; and the zero gradients of empty convolutions.
 template <class T>
-void fill_empty_convolution(const ConvolutionShape& shape, Direction direction, const mx_call& call) {
+void fill_empty_convolution(const ConvolutionShape& shape, Direction direction,
+                            const mx_call& call) {
   T* out = static_cast<T*>(call.out[0]);
   if (direction == Direction::forward && shape.has_bias) {
     const T* bias = static_cast<const T*>(call.in[2]);
@@ -72,9 +78,9 @@ void fill_empty_convolution(const ConvolutionShape& shape, Direction direction, 
       std::fill_n(out + i * shape.spatial_out(), shape.spatial_out(), bias[i % shape.filters]);
     return;
   }
-  const int64_t n = direction == Direction::forward  ? shape.out_numel()
-                    : direction == Direction::data ? shape.data_numel()
-                                                   : shape.weight_numel();
+  const int64_t n = direction == Direction::forward ? shape.out_numel()
+                    : direction == Direction::data  ? shape.data_numel()
+                                                    : shape.weight_numel();
   std::fill_n(out, n, T(0));
 }
 
@@ -85,7 +91,8 @@ void sum_bias_gradient(const ConvolutionShape& shape, const T* dy, T* dbias) {
     double sum = 0;
     for (int64_t i = 0; i < shape.n; ++i) {
       const T* row = dy + (i * shape.filters + f) * shape.spatial_out();
-      for (int64_t j = 0; j < shape.spatial_out(); ++j) sum += static_cast<double>(row[j]);
+      for (int64_t j = 0; j < shape.spatial_out(); ++j)
+        sum += static_cast<double>(row[j]);
     }
     dbias[f] = static_cast<T>(sum);
   }

@@ -1,4 +1,5 @@
-// float16 and bfloat16 by way of float32: kernels with heavy arithmetic convert their arrays as a whole.
+// float16 and bfloat16 by way of float32: kernels with heavy arithmetic convert their arrays as a
+// whole.
 #pragma once
 
 #include <vector>
@@ -10,22 +11,26 @@ namespace mx::cpu {
 
 inline bool is_16_bit_float(int32_t dtype) { return dtype == MX_FLOAT16 || dtype == MX_BFLOAT16; }
 
-// The float32 kernel `State` for signatures with 16-bit floats: copies of those arrays as float32 lie in the
-// workspace, after them State's own workspace.
+// The float32 kernel `State` for signatures with 16-bit floats: copies of those arrays as float32
+// lie in the workspace, after them State's own workspace.
 template <class State>
 class InFloat32 {
  public:
   InFloat32(const mx_signature& sig, mx_prepared& plan)
-      : inputs_(widened(sig.in, sig.n_in)), outputs_(widened(sig.out, sig.n_out)), state_(in_float32(sig), plan) {
+      : inputs_(widened(sig.in, sig.n_in)),
+        outputs_(widened(sig.out, sig.n_out)),
+        state_(in_float32(sig), plan) {
     plan.run = nullptr;
-    for (uint32_t& mask : plan.inplace) mask = 0;
+    for (uint32_t& mask : plan.inplace)
+      mask = 0;
     plan.workspace_bytes += bytes_;
     plan.cost_ns += static_cast<double>(bytes_) / 8.0;
   }
 
   void operator()(const mx_call& call) const {
     char* at = static_cast<char*>(call.workspace);
-    std::vector<void*> in(call.in, call.in + inputs_.size()), out(call.out, call.out + outputs_.size());
+    std::vector<void*> in(call.in, call.in + inputs_.size()),
+        out(call.out, call.out + outputs_.size());
     for (size_t i = 0; i < in.size(); ++i) {
       if (!inputs_[i].narrow) continue;
       converter(inputs_[i].dtype, MX_FLOAT32)(in[i], at, inputs_[i].n);
@@ -43,7 +48,8 @@ class InFloat32 {
     inner.workspace = at;
     state_(inner);
     for (size_t j = 0; j < out.size(); ++j)
-      if (outputs_[j].narrow) converter(MX_FLOAT32, outputs_[j].dtype)(out[j], call.out[j], outputs_[j].n);
+      if (outputs_[j].narrow)
+        converter(MX_FLOAT32, outputs_[j].dtype)(out[j], call.out[j], outputs_[j].n);
   }
 
  private:
@@ -79,7 +85,8 @@ class InFloat32 {
   State state_;
 };
 
-// prepare() of a kernel that exists for float32 and float64: chooses by the dtype of the first output.
+// prepare() of a kernel that exists for float32 and float64: chooses by the dtype of the first
+// output.
 template <class Float, class Double>
 int prepare_float(const mx_signature* sig, mx_prepared* plan, char* message, size_t size) {
   switch (sig->out[0].dtype) {
@@ -96,7 +103,8 @@ int prepare_float(const mx_signature* sig, mx_prepared* plan, char* message, siz
 inline void require_dtype(const mx_signature& sig, int32_t dtype) {
   for (int32_t i = 0; i < sig.n_in + sig.n_out; ++i) {
     const int32_t came = i < sig.n_in ? sig.in[i].dtype : sig.out[i - sig.n_in].dtype;
-    if (came != dtype) throw Unsupported(std::string("mixes ") + dtype_name(dtype) + " and " + dtype_name(came));
+    if (came != dtype)
+      throw Unsupported(std::string("mixes ") + dtype_name(dtype) + " and " + dtype_name(came));
   }
 }
 

@@ -41,16 +41,19 @@ inline int64_t to_index(T value) {
 class IndexReader {
  public:
   IndexReader() = default;
-  IndexReader(int32_t dtype, Mode mode, int64_t axis, int64_t size) : mode_(mode), axis_(axis), size_(size) {
+  IndexReader(int32_t dtype, Mode mode, int64_t axis, int64_t size)
+      : mode_(mode), axis_(axis), size_(size) {
     read_ = visit_dtype(dtype, [](auto tag) -> Read {
       return &IndexReader::template read<typename decltype(tag)::type>;
     });
   }
-  // places[i] in [0, size). Throws where mode is raise and an index is outside, or where the axis is empty.
+  // places[i] in [0, size). Throws where mode is raise and an index is outside, or where the axis
+  // is empty.
   void operator()(const void* indices, int64_t n, int64_t* places) const {
     if (n == 0) return;
     if (size_ == 0)
-      throw std::out_of_range("cannot take from axis " + std::to_string(axis_) + ", which is empty");
+      throw std::out_of_range("cannot take from axis " + std::to_string(axis_) +
+                              ", which is empty");
     (this->*read_)(indices, n, places);
   }
 
@@ -88,8 +91,8 @@ class IndexReader {
   }
   [[noreturn]] void refuse(double value, int64_t at) const {
     const std::string text = std::isnan(value) ? "nan" : std::to_string(at);
-    throw std::out_of_range("index " + text + " is out of bounds for axis " + std::to_string(axis_) +
-                            " with size " + std::to_string(size_));
+    throw std::out_of_range("index " + text + " is out of bounds for axis " +
+                            std::to_string(axis_) + " with size " + std::to_string(size_));
   }
 
   Mode mode_ = Mode::clip;
@@ -127,7 +130,7 @@ double gather_ns(double elements, double run_bytes, double element) {
   return 20 + elements * element / 8.0 + elements * element / std::max(run_bytes, 1.0) * 3.0;
 }
 
-// ---- take ------------------------------------------------------------------------------------------
+// ---- take ---------------------------------------------------------------------------------------
 
 // data, indices; axis, mode: out[.., i.., ..] = data[.., indices[i..], ..].
 struct Take {
@@ -142,7 +145,8 @@ struct Take {
     const int64_t axis = p.integer("axis", 0);
     view = AxisView(shape_of(sig.in[0]), axis);
     reader = IndexReader(sig.in[1].dtype, mode_of(p), axis, view.size);
-    if (sig.in[0].dtype != sig.out[0].dtype) throw Unsupported("data and the output differ in dtype");
+    if (sig.in[0].dtype != sig.out[0].dtype)
+      throw Unsupported("data and the output differ in dtype");
     plan.workspace_bytes = static_cast<size_t>(n) * sizeof(int64_t);
     plan.cost_ns = cost = gather_ns(static_cast<double>(view.outer * n * view.inner),
                                     static_cast<double>(view.inner) * static_cast<double>(element),
@@ -168,7 +172,8 @@ struct Take {
       for (int64_t at = begin; at < end;) {
         const int64_t o = at / n, i0 = at % n, i1 = std::min(n, i0 + end - at);
         const T* row = data + o * view.size;
-        for (int64_t i = i0; i < i1; ++i) out[o * n + i] = row[places[i]];
+        for (int64_t i = i0; i < i1; ++i)
+          out[o * n + i] = row[places[i]];
         at += i1 - i0;
       }
     });
@@ -179,7 +184,8 @@ struct Take {
     parallel_for(view.outer * n, 1, cost, [&](int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end; ++at) {
         const int64_t from = (at / n) * view.size + places[at % n];
-        std::memcpy(out + static_cast<size_t>(at) * bytes, data + static_cast<size_t>(from) * bytes, bytes);
+        std::memcpy(out + static_cast<size_t>(at) * bytes, data + static_cast<size_t>(from) * bytes,
+                    bytes);
       }
     });
   }
@@ -196,8 +202,8 @@ inline void add_to(T& sum, T value) {
   }
 }
 
-// dy, indices; axis, mode: zeros, with each row of dy added where take had read it. float16 and bfloat16
-// sums are kept in float32 until the end.
+// dy, indices; axis, mode: zeros, with each row of dy added where take had read it. float16 and
+// bfloat16 sums are kept in float32 until the end.
 struct TakeBackward {
   IndexReader reader;
   AxisView view;
@@ -205,16 +211,19 @@ struct TakeBackward {
   int32_t dtype;
   bool narrow;  // a 16-bit float
   double cost;
-  TakeBackward(const mx_signature& sig, mx_prepared& plan) : n(numel(sig.in[1])), dtype(sig.out[0].dtype) {
+  TakeBackward(const mx_signature& sig, mx_prepared& plan)
+      : n(numel(sig.in[1])), dtype(sig.out[0].dtype) {
     const Params p(sig);
     const int64_t axis = p.integer("axis", 0);
     view = AxisView(shape_of(sig.out[0]), axis);
     reader = IndexReader(sig.in[1].dtype, mode_of(p), axis, view.size);
     if (sig.in[0].dtype != dtype) throw Unsupported("dy and the output differ in dtype");
     narrow = dtype == MX_FLOAT16 || dtype == MX_BFLOAT16;
-    plan.workspace_bytes = places_bytes() + (narrow ? static_cast<size_t>(numel(sig.out[0])) * sizeof(float) : 0);
+    plan.workspace_bytes =
+        places_bytes() + (narrow ? static_cast<size_t>(numel(sig.out[0])) * sizeof(float) : 0);
     plan.cost_ns = cost = 20 + static_cast<double>(byte_size(sig.out[0])) / 8.0 +
-                          static_cast<double>(numel(sig.in[0])) * 0.5 + static_cast<double>(n * view.outer) * 4;
+                          static_cast<double>(numel(sig.in[0])) * 0.5 +
+                          static_cast<double>(n * view.outer) * 4;
   }
   void operator()(const mx_call& call) const {
     int64_t* places = static_cast<int64_t*>(call.workspace);
@@ -234,10 +243,12 @@ struct TakeBackward {
   }
 
  private:
-  size_t places_bytes() const { return (static_cast<size_t>(n) * sizeof(int64_t) + 63) & ~size_t{63}; }
+  size_t places_bytes() const {
+    return (static_cast<size_t>(n) * sizeof(int64_t) + 63) & ~size_t{63};
+  }
 
-  // Each thread owns rows of the output and adds to them in index order: the result does not depend on
-  // the number of threads.
+  // Each thread owns rows of the output and adds to them in index order: the result does not depend
+  // on the number of threads.
   template <class T, class Sum>
   void scatter(const T* dy, const int64_t* places, Sum* sums) const {
     parallel_for(view.size, 1, cost, [&](int64_t begin, int64_t end) {
@@ -249,29 +260,33 @@ struct TakeBackward {
           if (places[i] < begin || places[i] >= end) continue;
           Sum* to = block + places[i] * view.inner;
           const T* from = dy + (o * n + i) * view.inner;
-          for (int64_t j = 0; j < view.inner; ++j) add_to(to[j], static_cast<Sum>(from[j]));
+          for (int64_t j = 0; j < view.inner; ++j)
+            add_to(to[j], static_cast<Sum>(from[j]));
         }
       }
     });
   }
 };
 
-// ---- pick ------------------------------------------------------------------------------------------
+// ---- pick ---------------------------------------------------------------------------------------
 
 // What pick and its gradient share: the view of data around the axis and the reader of the index.
 struct PickPlan {
   IndexReader reader;
   AxisView view;
   size_t element;
-  PickPlan(const mx_signature& sig, const mx_tensor_type& data, const mx_tensor_type& index, mx_prepared& plan)
+  PickPlan(const mx_signature& sig, const mx_tensor_type& data, const mx_tensor_type& index,
+           mx_prepared& plan)
       : element(element_size(data.dtype)) {
     const Params p(sig);
     const int64_t axis = p.integer("axis", data.ndim - 1);
     view = AxisView(shape_of(data), axis);
     reader = IndexReader(index.dtype, mode_of(p), axis, view.size);
     if (numel(index) != view.outer * view.inner)
-      throw std::invalid_argument("index must have data's shape without axis " + std::to_string(axis));
-    if (sig.in[0].dtype != sig.out[0].dtype) throw Unsupported("data and the output differ in dtype");
+      throw std::invalid_argument("index must have data's shape without axis " +
+                                  std::to_string(axis));
+    if (sig.in[0].dtype != sig.out[0].dtype)
+      throw Unsupported("data and the output differ in dtype");
     plan.workspace_bytes = static_cast<size_t>(view.outer * view.inner) * sizeof(int64_t);
     plan.cost_ns = 20 + static_cast<double>(view.outer * view.inner) * 2;
   }
@@ -280,7 +295,8 @@ struct PickPlan {
   void each(const int64_t* places, F&& f) const {
     int64_t at = 0;
     for (int64_t o = 0; o < view.outer; ++o)
-      for (int64_t i = 0; i < view.inner; ++i, ++at) f(at, (o * view.size + places[at]) * view.inner + i);
+      for (int64_t i = 0; i < view.inner; ++i, ++at)
+        f(at, (o * view.size + places[at]) * view.inner + i);
   }
 };
 
@@ -321,9 +337,10 @@ struct PickBackward {
   }
 };
 
-// ---- one_hot ---------------------------------------------------------------------------------------
+// ---- one_hot ------------------------------------------------------------------------------------
 
-// indices; depth, on_value, off_value: off everywhere but at each index; one outside of [0, depth) sets nothing.
+// indices; depth, on_value, off_value: off everywhere but at each index; one outside of [0, depth)
+// sets nothing.
 struct OneHot {
   int64_t n, depth;
   double on, off, cost;
@@ -335,8 +352,10 @@ struct OneHot {
     on = p.number("on_value", 1.0);
     off = p.number("off_value", 0.0);
     if (depth < 0 || n * depth != numel(sig.out[0]))
-      throw std::invalid_argument("the output must have depth = " + std::to_string(depth) + " elements per index");
-    plan.cost_ns = cost = 20 + static_cast<double>(byte_size(sig.out[0])) / 10.0 + static_cast<double>(n) * 3;
+      throw std::invalid_argument("the output must have depth = " + std::to_string(depth) +
+                                  " elements per index");
+    plan.cost_ns = cost =
+        20 + static_cast<double>(byte_size(sig.out[0])) / 10.0 + static_cast<double>(n) * 3;
   }
   void operator()(const mx_call& call) const {
     visit_dtype(dtype, [&](auto out_tag) {
@@ -356,7 +375,8 @@ struct OneHot {
     } else if constexpr (std::is_integral_v<T>) {
       return static_cast<T>(static_cast<int64_t>(value));
     } else {
-      return static_cast<T>(static_cast<std::conditional_t<std::is_same_v<T, double>, double, float>>(value));
+      return static_cast<T>(
+          static_cast<std::conditional_t<std::is_same_v<T, double>, double, float>>(value));
     }
   }
   template <class I, class T>
@@ -375,10 +395,8 @@ struct OneHot {
 }  // namespace
 
 std::vector<mx_kernel> indexing_kernels() {
-  return {make_kernel<Take>("take"),
-          make_kernel<TakeBackward>("_take_backward"),
-          make_kernel<Pick>("pick"),
-          make_kernel<PickBackward>("_pick_backward"),
+  return {make_kernel<Take>("take"), make_kernel<TakeBackward>("_take_backward"),
+          make_kernel<Pick>("pick"), make_kernel<PickBackward>("_pick_backward"),
           make_kernel<OneHot>("one_hot")};
 }
 

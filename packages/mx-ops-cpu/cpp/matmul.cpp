@@ -1,5 +1,5 @@
-// _matmul: products of matrices and of batches of them. float32 runs in oneDNN, float64 in OpenBLAS,
-// float16 and bfloat16 are converted to float32 and back.
+// _matmul: products of matrices and of batches of them. float32 runs in oneDNN, float64 in
+// OpenBLAS, float16 and bfloat16 are converted to float32 and back.
 #include <cblas.h>
 
 #include <cstring>
@@ -13,31 +13,36 @@
 
 namespace mx::cpu {
 
-void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
-          const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
+void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a,
+          int64_t lda, const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
     if (beta == 0)
-      for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, 0.0f);
+      for (int64_t i = 0; i < m; ++i)
+        std::fill_n(c + i * ldc, n, 0.0f);
     return;
   }
-  const dnnl_status_t status = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, lda,
-                                          b, ldb, beta, c, ldc);
-  if (status != dnnl_success) throw std::runtime_error("oneDNN sgemm failed, status " + std::to_string(status));
+  const dnnl_status_t status = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k,
+                                          1.0f, a, lda, b, ldb, beta, c, ldc);
+  if (status != dnnl_success)
+    throw std::runtime_error("oneDNN sgemm failed, status " + std::to_string(status));
 }
 
-void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const double* a, int64_t lda,
-          const double* b, int64_t ldb, double beta, double* c, int64_t ldc) {
+void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const double* a,
+          int64_t lda, const double* b, int64_t ldb, double beta, double* c, int64_t ldc) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
     if (beta == 0)
-      for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, 0.0);
+      for (int64_t i = 0; i < m; ++i)
+        std::fill_n(c + i * ldc, n, 0.0);
     return;
   }
   if (std::max({m, n, k, lda, ldb, ldc}) > INT32_MAX)
-    throw std::invalid_argument("a float64 matrix has a dimension of 2^31 or more, which OpenBLAS cannot index");
-  scipy_cblas_dgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
-                    static_cast<int>(m), static_cast<int>(n), static_cast<int>(k), 1.0, a, static_cast<int>(lda), b,
+    throw std::invalid_argument(
+        "a float64 matrix has a dimension of 2^31 or more, which OpenBLAS cannot index");
+  scipy_cblas_dgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+                    transpose_b ? CblasTrans : CblasNoTrans, static_cast<int>(m),
+                    static_cast<int>(n), static_cast<int>(k), 1.0, a, static_cast<int>(lda), b,
                     static_cast<int>(ldb), beta, c, static_cast<int>(ldc));
 }
 
@@ -62,10 +67,11 @@ struct Product {
     m = transpose_a ? lda : a[a.size() - 2];
     k = transpose_a ? a[a.size() - 2] : lda;
     n = transpose_b ? b[b.size() - 2] : ldb;
-    if ((transpose_b ? ldb : b[b.size() - 2]) != k || (a.size() == 3 && b[0] != batch) || c[c.size() - 1] != n ||
-        c[c.size() - 2] != m)
+    if ((transpose_b ? ldb : b[b.size() - 2]) != k || (a.size() == 3 && b[0] != batch) ||
+        c[c.size() - 1] != n || c[c.size() - 2] != m)
       throw std::invalid_argument("the shapes of the matrices do not fit");
-    if (has_bias && numel(sig.in[2]) != n) throw std::invalid_argument("bias must have as many elements as a row");
+    if (has_bias && numel(sig.in[2]) != n)
+      throw std::invalid_argument("bias must have as many elements as a row");
   }
   double flops() const { return 2.0 * static_cast<double>(batch * m * n) * static_cast<double>(k); }
   double elements() const { return static_cast<double>(batch * (m * k + k * n + m * n)); }
@@ -74,23 +80,27 @@ struct Product {
 template <class T>
 void run_product(const Product& p, double cost_ns, const T* a, const T* b, const T* bias, T* c) {
   if (bias)
-    for (int64_t i = 0; i < p.batch * p.m; ++i) std::copy_n(bias, p.n, c + i * p.n);
+    for (int64_t i = 0; i < p.batch * p.m; ++i)
+      std::copy_n(bias, p.n, c + i * p.n);
   const auto one = [&](int64_t i) {
-    gemm(p.transpose_a, p.transpose_b, p.m, p.n, p.k, a + i * p.m * p.k, p.lda, b + i * p.k * p.n, p.ldb,
-         bias ? T(1) : T(0), c + i * p.m * p.n, p.n);
+    gemm(p.transpose_a, p.transpose_b, p.m, p.n, p.k, a + i * p.m * p.k, p.lda, b + i * p.k * p.n,
+         p.ldb, bias ? T(1) : T(0), c + i * p.m * p.n, p.n);
   };
   // Small matrices of a batch go to threads one by one; large ones are each shared by all threads.
   if (p.batch > 1 && cost_ns / static_cast<double>(p.batch) < kParallelNs) {
     parallel_for(p.batch, 1, cost_ns, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) one(i);
+      for (int64_t i = begin; i < end; ++i)
+        one(i);
     });
   } else {
-    for (int64_t i = 0; i < p.batch; ++i) one(i);
+    for (int64_t i = 0; i < p.batch; ++i)
+      one(i);
   }
 }
 
-// oneDNN's matmul primitive. On few rows times a transposed matrix (a fully connected layer's weight) it
-// beats sgemm by 20-35 % (64 x 2048 x 1000: 2.7 ms for 3.5), elsewhere it is behind, most of all on vectors.
+// oneDNN's matmul primitive. On few rows times a transposed matrix (a fully connected layer's
+// weight) it beats sgemm by 20-35 % (64 x 2048 x 1000: 2.7 ms for 3.5), elsewhere it is behind,
+// most of all on vectors.
 struct MatmulPrimitive {
   dnnl::memory::desc a, b, bias, c, scratchpad;
   dnnl::matmul primitive;
@@ -107,13 +117,15 @@ struct MatmulPrimitive {
     bias = matrix(1, p.n, false, p.n);
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    const auto desc = p.has_bias ? dnnl::matmul::primitive_desc(dnnl_engine(), a, b, bias, c, attributes)
-                                 : dnnl::matmul::primitive_desc(dnnl_engine(), a, b, c, attributes);
+    const auto desc = p.has_bias
+                          ? dnnl::matmul::primitive_desc(dnnl_engine(), a, b, bias, c, attributes)
+                          : dnnl::matmul::primitive_desc(dnnl_engine(), a, b, c, attributes);
     scratchpad = desc.scratchpad_desc();
     primitive = dnnl::matmul(desc);
   }
   static bool is_faster(const Product& p) {
-    return p.batch == 1 && p.transpose_b && !p.transpose_a && p.m >= 8 && p.m <= 256 && p.n >= 32 && p.k >= 32;
+    return p.batch == 1 && p.transpose_b && !p.transpose_a && p.m >= 8 && p.m <= 256 && p.n >= 32 &&
+           p.k >= 32;
   }
 };
 
@@ -163,7 +175,8 @@ struct MatmulDouble {
     plan.cost_ns = cost = 200 + product.flops() / 50.0 + product.elements() / 4.0;
   }
   void operator()(const mx_call& call) const {
-    run_product(product, cost, static_cast<const double*>(call.in[0]), static_cast<const double*>(call.in[1]),
+    run_product(product, cost, static_cast<const double*>(call.in[0]),
+                static_cast<const double*>(call.in[1]),
                 product.has_bias ? static_cast<const double*>(call.in[2]) : nullptr,
                 static_cast<double*>(call.out[0]));
   }
@@ -171,6 +184,8 @@ struct MatmulDouble {
 
 }  // namespace
 
-std::vector<mx_kernel> matmul_kernels() { return {mx_kernel{"_matmul", prepare_float<MatmulFloat, MatmulDouble>, 0}}; }
+std::vector<mx_kernel> matmul_kernels() {
+  return {mx_kernel{"_matmul", prepare_float<MatmulFloat, MatmulDouble>, 0}};
+}
 
 }  // namespace mx::cpu

@@ -1,5 +1,6 @@
-// Kernels that only move elements: _copy, _transpose, _concat, _slice, _slice_backward, _slice_assign, and
-// the two that make patterns: _arange, _eye. Except where noted they work on any dtype, by element size.
+// Kernels that only move elements: _copy, _transpose, _concat, _slice, _slice_backward,
+// _slice_assign, and the two that make patterns: _arange, _eye. Except where noted they work on any
+// dtype, by element size.
 #include <cstring>
 #include <memory>
 
@@ -19,12 +20,13 @@ char* bytes_at(void* data, int64_t element, size_t element_bytes) {
 void require_same_dtype(const mx_signature& sig) {
   for (int32_t i = 0; i < sig.n_in; ++i)
     if (sig.in[i].dtype != sig.out[0].dtype)
-      throw Unsupported(std::string("input ") + std::to_string(i) + " is " + dtype_name(sig.in[i].dtype) +
-                        ", the output " + dtype_name(sig.out[0].dtype) + "; they must be equal");
+      throw Unsupported(std::string("input ") + std::to_string(i) + " is " +
+                        dtype_name(sig.in[i].dtype) + ", the output " +
+                        dtype_name(sig.out[0].dtype) + "; they must be equal");
 }
 
 // Time of moving so many bytes once: in cache, or out of it.
-double move_ns(size_t bytes) { return static_cast<double>(bytes) / (bytes < 1000000 ? 20.0 : 5.0); }
+double move_ns(size_t bytes) { return static_cast<double>(bytes) / (bytes < 1000000 ? 20.0 : 10.0); }
 
 // A part of a dense array: element `first`, then `strides` for each dimension of the part.
 struct Part {
@@ -32,11 +34,13 @@ struct Part {
   Shape strides;
 };
 
-// The part of an array of `shape` that starts at `begin` and goes by `step`; `shape` of the part is `extent`.
+// The part of an array of `shape` that starts at `begin` and goes by `step`; `shape` of the part is
+// `extent`.
 Part part_of(std::span<const int64_t> shape, const Shape& begin, const Shape& step,
              std::span<const int64_t> extent) {
   if (begin.size() != shape.size() || step.size() != shape.size() || extent.size() != shape.size())
-    throw std::invalid_argument("begin, step and both shapes must have the same number of dimensions");
+    throw std::invalid_argument(
+        "begin, step and both shapes must have the same number of dimensions");
   Part part;
   part.strides = strides_of(shape);
   for (size_t i = 0; i < shape.size(); ++i) {
@@ -55,7 +59,8 @@ Part part_of(std::span<const int64_t> shape, const Shape& begin, const Shape& st
 struct Copy {
   size_t bytes;
   double cost;
-  Copy(const mx_signature& sig, mx_prepared& plan) : bytes(byte_size(sig.out[0])), cost(20 + move_ns(bytes)) {
+  Copy(const mx_signature& sig, mx_prepared& plan)
+      : bytes(byte_size(sig.out[0])), cost(20 + move_ns(bytes)) {
     require_same_dtype(sig);
     if (byte_size(sig.in[0]) != bytes) throw Unsupported("input and output differ in size");
     plan.cost_ns = cost;
@@ -78,7 +83,8 @@ struct Transpose {
     require_same_dtype(sig);
     const auto shape = shape_of(sig.in[0]);
     const Shape axes = Params(sig).ints("axes");
-    if (axes.size() != shape.size()) throw std::invalid_argument("axes must name every dimension once");
+    if (axes.size() != shape.size())
+      throw std::invalid_argument("axes must name every dimension once");
     const Shape in_strides = strides_of(shape);
     Shape extent, src;
     for (int64_t axis : axes) {
@@ -134,7 +140,9 @@ struct Slice {
     copy = StridedCopy(extent, part.strides, strides_of(extent), element);
     plan.cost_ns = copy.cost_ns();
   }
-  void operator()(const mx_call& call) const { copy(bytes_at(call.in[0], first, element), call.out[0]); }
+  void operator()(const mx_call& call) const {
+    copy(bytes_at(call.in[0], first, element), call.out[0]);
+  }
 };
 
 // Zeros with dy stored at begin, step.
@@ -174,15 +182,19 @@ struct SliceAssign {
   int64_t first = 0, src_numel;
   size_t element, bytes, src_bytes;
   SliceAssign(const mx_signature& sig, mx_prepared& plan)
-      : src_numel(numel(sig.in[1])), element(element_size(sig.out[0].dtype)), bytes(byte_size(sig.out[0])) {
-    if (sig.in[0].dtype != sig.out[0].dtype) throw Unsupported("dst and the output differ in dtype");
+      : src_numel(numel(sig.in[1])),
+        element(element_size(sig.out[0].dtype)),
+        bytes(byte_size(sig.out[0])) {
+    if (sig.in[0].dtype != sig.out[0].dtype)
+      throw Unsupported("dst and the output differ in dtype");
     const Params p(sig);
     const auto shape = shape_of(sig.out[0]);
     const Shape begin = p.ints("begin"), step = p.ints("step");
     const Shape extent = p.ints("shape", right_aligned(shape_of(sig.in[1]), shape.size()));
     const Part part = part_of(shape, begin, step, extent);
     first = part.first;
-    copy = StridedCopy(extent, broadcast_strides(leading_ones_dropped(sig.in[1], shape.size()), extent),
+    copy = StridedCopy(extent,
+                       broadcast_strides(leading_ones_dropped(sig.in[1], shape.size()), extent),
                        part.strides, element);
     if (sig.in[1].dtype != sig.out[0].dtype) {
       convert = converter(sig.in[1].dtype, sig.out[0].dtype);
@@ -216,23 +228,28 @@ struct SliceAssign {
   static Shape right_aligned(std::span<const int64_t> shape, size_t ndim) {
     Shape aligned(ndim, 1);
     const size_t n = std::min(ndim, shape.size());
-    std::copy(shape.end() - static_cast<ptrdiff_t>(n), shape.end(), aligned.end() - static_cast<ptrdiff_t>(n));
+    std::copy(shape.end() - static_cast<ptrdiff_t>(n), shape.end(),
+              aligned.end() - static_cast<ptrdiff_t>(n));
     return aligned;
   }
-  // NumPy lets x[0:2] = array of shape (1, 2): leading ones beyond the slice's dimensions do not count.
+  // NumPy lets x[0:2] = array of shape (1, 2): leading ones beyond the slice's dimensions do not
+  // count.
   static std::span<const int64_t> leading_ones_dropped(const mx_tensor_type& src, size_t ndim) {
     auto shape = shape_of(src);
-    while (shape.size() > ndim && shape.front() == 1) shape = shape.subspan(1);
+    while (shape.size() > ndim && shape.front() == 1)
+      shape = shape.subspan(1);
     return shape;
   }
 };
 
-// out[i] = start + step * (i / repeat); start and step are first converted to the output's dtype, as in MXNet.
+// out[i] = start + step * (i / repeat); start and step are first converted to the output's dtype,
+// as in MXNet.
 struct Arange {
   int32_t dtype;
   int64_t n, repeat;
   double start, step, cost;
-  Arange(const mx_signature& sig, mx_prepared& plan) : dtype(sig.out[0].dtype), n(numel(sig.out[0])) {
+  Arange(const mx_signature& sig, mx_prepared& plan)
+      : dtype(sig.out[0].dtype), n(numel(sig.out[0])) {
     const Params p(sig);
     start = p.number("start", 0.0);
     step = p.number("step", 1.0);
@@ -241,7 +258,8 @@ struct Arange {
     plan.cost_ns = cost = 20 + static_cast<double>(n);
   }
   void operator()(const mx_call& call) const {
-    visit_dtype(dtype, [&](auto tag) { fill(static_cast<typename decltype(tag)::type*>(call.out[0])); });
+    visit_dtype(dtype,
+                [&](auto tag) { fill(static_cast<typename decltype(tag)::type*>(call.out[0])); });
   }
 
  private:
@@ -251,9 +269,11 @@ struct Arange {
     const Wide first = static_cast<Wide>(start), by = static_cast<Wide>(step);
     parallel_for(n, 4096, cost, [&](int64_t begin, int64_t end) {
       if (repeat == 1) {
-        for (int64_t i = begin; i < end; ++i) store(out[i], first + by * static_cast<Wide>(i));
+        for (int64_t i = begin; i < end; ++i)
+          store(out[i], first + by * static_cast<Wide>(i));
       } else {
-        for (int64_t i = begin; i < end; ++i) store(out[i], first + by * static_cast<Wide>(i / repeat));
+        for (int64_t i = begin; i < end; ++i)
+          store(out[i], first + by * static_cast<Wide>(i / repeat));
       }
     });
   }
@@ -274,7 +294,8 @@ struct Eye {
   int32_t dtype;
   int64_t rows, columns, k;
   size_t bytes;
-  Eye(const mx_signature& sig, mx_prepared& plan) : dtype(sig.out[0].dtype), bytes(byte_size(sig.out[0])) {
+  Eye(const mx_signature& sig, mx_prepared& plan)
+      : dtype(sig.out[0].dtype), bytes(byte_size(sig.out[0])) {
     const auto shape = shape_of(sig.out[0]);
     if (shape.size() != 2) throw std::invalid_argument("the output must have two dimensions");
     rows = shape[0];
@@ -289,7 +310,8 @@ struct Eye {
       using T = typename decltype(tag)::type;
       T* out = static_cast<T*>(call.out[0]);
       if (k >= columns || k <= -rows) return;
-      for (int64_t r = std::max<int64_t>(0, -k); r < rows && r + k < columns; ++r) out[r * columns + r + k] = T(1);
+      for (int64_t r = std::max<int64_t>(0, -k); r < rows && r + k < columns; ++r)
+        out[r * columns + r + k] = T(1);
     });
   }
 };

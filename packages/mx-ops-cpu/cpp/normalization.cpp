@@ -1,5 +1,6 @@
-// Batch normalization: statistics over all axes but one, and the gradient. float16 and bfloat16 go through
-// float32. Sums are taken in many float lanes over short blocks, and the blocks added in double.
+// Batch normalization: statistics over all axes but one, and the gradient. float16 and bfloat16 go
+// through float32. Sums are taken in many float lanes over short blocks, and the blocks added in
+// double.
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
@@ -12,8 +13,8 @@
 namespace mx::cpu {
 namespace {
 
-constexpr int64_t kLanes = 64;   // partial sums of a loop
-constexpr int64_t kBlock = 4096; // elements added before the lanes are emptied into a double
+constexpr int64_t kLanes = 64;    // partial sums of a loop
+constexpr int64_t kBlock = 4096;  // elements added before the lanes are emptied into a double
 
 struct Sums {
   double first = 0, second = 0;
@@ -53,29 +54,31 @@ MX_INLINE Sums sum_pairs(int64_t n, F&& f) {
   return sums;
 }
 
-// ---- loops over one contiguous run (part of a channel) ----------------------------------------------
+// ---- loops over one contiguous run (part of a channel) ------------------------------------------
 
 // sum x - shift, sum (x - shift)^2
 template <class T>
 MX_INLINE Sums moments_of(const T* __restrict x, int64_t n, T shift) {
-  return sum_pairs<T>(n, [&](int64_t i, T& u, T& v) __attribute__((always_inline)) {
-    u = x[i] - shift;
-    v = u * u;
-  });
+  return sum_pairs<T>(
+      n, [&](int64_t i, T & u, T & v) __attribute__((always_inline)) {
+        u = x[i] - shift;
+        v = u * u;
+      });
 }
 // sum dy, sum dy (x - mean)
 template <class T>
 MX_INLINE Sums products_of(const T* __restrict dy, const T* __restrict x, int64_t n, T mean) {
-  return sum_pairs<T>(n, [&](int64_t i, T& u, T& v) __attribute__((always_inline)) {
-    u = dy[i];
-    v = u * (x[i] - mean);
-  });
+  return sum_pairs<T>(
+      n, [&](int64_t i, T & u, T & v) __attribute__((always_inline)) {
+        u = dy[i];
+        v = u * (x[i] - mean);
+      });
 }
 
-// ---- loops over rows of channels (the axis is the last) ----------------------------------------------
+// ---- loops over rows of channels (the axis is the last) -----------------------------------------
 
-constexpr int64_t kRows = 256;     // rows added in T before they go to double
-constexpr int64_t kChannels = 256; // channels done together
+constexpr int64_t kRows = 256;      // rows added in T before they go to double
+constexpr int64_t kChannels = 256;  // channels done together
 
 // The same two sums for each of `channels` <= kChannels columns; f(row, channel, u, v).
 template <class T, class F>
@@ -99,45 +102,55 @@ MX_INLINE void sum_columns(int64_t rows, int64_t channels, Sums* sums, F&& f) {
   }
 }
 
-#define MX_NORM_LOOPS(T)                                                                                      \
-  MX_CLONES Sums moments(const T* x, int64_t n, T shift) { return moments_of(x, n, shift); }                  \
-  MX_CLONES Sums products(const T* dy, const T* x, int64_t n, T mean) { return products_of(dy, x, n, mean); } \
-  MX_CLONES void column_moments(const T* __restrict x, int64_t rows, int64_t stride, int64_t channels,        \
-                                const T* __restrict shift, Sums* sums) {                                      \
-    sum_columns<T>(rows, channels, sums, [&](int64_t r, int64_t c, T& u, T& v) __attribute__((always_inline)) { \
-      u = x[r * stride + c] - shift[c];                                                                       \
-      v = u * u;                                                                                              \
-    });                                                                                                       \
-  }                                                                                                           \
-  MX_CLONES void column_products(const T* __restrict dy, const T* __restrict x, int64_t rows, int64_t stride, \
-                                 int64_t channels, const T* __restrict mean, Sums* sums) {                    \
-    sum_columns<T>(rows, channels, sums, [&](int64_t r, int64_t c, T& u, T& v) __attribute__((always_inline)) { \
-      u = dy[r * stride + c];                                                                                 \
-      v = u * (x[r * stride + c] - mean[c]);                                                                  \
-    });                                                                                                       \
-  }                                                                                                           \
-  /* y = (x - mean) scale + beta */                                                                           \
-  MX_CLONES void normalize(const T* x, T* y, int64_t n, T mean, T scale, T beta) {                            \
-    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * scale + beta;                 \
-  }                                                                                                           \
-  MX_CLONES void normalize_row(const T* x, T* y, int64_t n, const T* mean, const T* scale, const T* beta) {   \
-    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean[i]) * scale[i] + beta[i];        \
-  }                                                                                                           \
-  /* dx = scale dy - (x - mean) slope - offset */                                                             \
-  MX_CLONES void gradient(const T* dy, const T* x, T* dx, int64_t n, T mean, T scale, T slope, T offset) {    \
-    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i)                                                      \
-      dx[i] = scale * dy[i] - (x[i] - mean) * slope - offset;                                                 \
-  }                                                                                                           \
-  MX_CLONES void gradient_row(const T* dy, const T* x, T* dx, int64_t n, const T* mean, const T* scale,       \
-                              const T* slope, const T* offset) {                                              \
-    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i)                                                      \
-      dx[i] = scale[i] * dy[i] - (x[i] - mean[i]) * slope[i] - offset[i];                                     \
+#define MX_NORM_LOOPS(T)                                                                       \
+  MX_CLONES Sums moments(const T* x, int64_t n, T shift) { return moments_of(x, n, shift); }   \
+  MX_CLONES Sums products(const T* dy, const T* x, int64_t n, T mean) {                        \
+    return products_of(dy, x, n, mean);                                                        \
+  }                                                                                            \
+  MX_CLONES void column_moments(const T* __restrict x, int64_t rows, int64_t stride,           \
+                                int64_t channels, const T* __restrict shift, Sums* sums) {     \
+    sum_columns<T>(                                                                            \
+        rows, channels,                                                                        \
+        sums, [&](int64_t r, int64_t c, T & u, T & v) __attribute__((always_inline)) {         \
+          u = x[r * stride + c] - shift[c];                                                    \
+          v = u * u;                                                                           \
+        });                                                                                    \
+  }                                                                                            \
+  MX_CLONES void column_products(const T* __restrict dy, const T* __restrict x, int64_t rows,  \
+                                 int64_t stride, int64_t channels, const T* __restrict mean,   \
+                                 Sums* sums) {                                                 \
+    sum_columns<T>(                                                                            \
+        rows, channels,                                                                        \
+        sums, [&](int64_t r, int64_t c, T & u, T & v) __attribute__((always_inline)) {         \
+          u = dy[r * stride + c];                                                              \
+          v = u * (x[r * stride + c] - mean[c]);                                               \
+        });                                                                                    \
+  }                                                                                            \
+  /* y = (x - mean) scale + beta */                                                            \
+  MX_CLONES void normalize(const T* x, T* y, int64_t n, T mean, T scale, T beta) {             \
+    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * scale + beta;  \
+  }                                                                                            \
+  MX_CLONES void normalize_row(const T* x, T* y, int64_t n, const T* mean, const T* scale,     \
+                               const T* beta) {                                                \
+    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i) y[i] =                                \
+        (x[i] - mean[i]) * scale[i] + beta[i];                                                 \
+  }                                                                                            \
+  /* dx = scale dy - (x - mean) slope - offset */                                              \
+  MX_CLONES void gradient(const T* dy, const T* x, T* dx, int64_t n, T mean, T scale, T slope, \
+                          T offset) {                                                          \
+    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i) dx[i] =                               \
+        scale * dy[i] - (x[i] - mean) * slope - offset;                                        \
+  }                                                                                            \
+  MX_CLONES void gradient_row(const T* dy, const T* x, T* dx, int64_t n, const T* mean,        \
+                              const T* scale, const T* slope, const T* offset) {               \
+    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i) dx[i] =                               \
+        scale[i] * dy[i] - (x[i] - mean[i]) * slope[i] - offset[i];                            \
   }
 MX_NORM_LOOPS(float)
 MX_NORM_LOOPS(double)
 #undef MX_NORM_LOOPS
 
-// ---- the kernels -----------------------------------------------------------------------------------
+// ---- the kernels --------------------------------------------------------------------------------
 
 // x seen as (outer, channels, inner) around `axis`; every channel has count elements.
 template <class T>
@@ -149,7 +162,8 @@ struct NormShape {
     const Params p(sig);
     const auto shape = shape_of(x);
     const int64_t axis = p.integer("axis", 1);
-    if (axis < 0 || axis >= static_cast<int64_t>(shape.size())) throw std::invalid_argument("axis is outside of the shape");
+    if (axis < 0 || axis >= static_cast<int64_t>(shape.size()))
+      throw std::invalid_argument("axis is outside of the shape");
     const size_t a = static_cast<size_t>(axis);
     outer = numel(shape.first(a));
     channels = shape[a];
@@ -162,7 +176,8 @@ struct NormShape {
   bool channels_last() const { return inner == 1; }
 };
 
-// x, gamma, beta -> y, mean, var (of the batch, divided by the count); axis, eps. y may be x's memory.
+// x, gamma, beta -> y, mean, var (of the batch, divided by the count); axis, eps. y may be x's
+// memory.
 template <class T>
 struct BatchNormTrain {
   NormShape<T> s;
@@ -188,18 +203,20 @@ struct BatchNormTrain {
       });
     } else {
       parallel_for(s.channels, 1, cost, [&](int64_t begin, int64_t end) {
-        for (int64_t c = begin; c < end; ++c) channel(x, y, c, gamma[c], beta[c], mean[c], var[c]);
+        for (int64_t c = begin; c < end; ++c)
+          channel(x, y, c, gamma[c], beta[c], mean[c], var[c]);
       });
     }
   }
 
  private:
-  // One channel fits the cache as a rule: the three passes read memory once. The variance is taken around
-  // the mean, which is exact where E[x^2] - E[x]^2 cancels.
+  // One channel fits the cache as a rule: the three passes read memory once. The variance is taken
+  // around the mean, which is exact where E[x^2] - E[x]^2 cancels.
   void channel(const T* x, T* y, int64_t c, T gamma, T beta, T& mean, T& var) const {
     const double n = static_cast<double>(s.count);
     double sum = 0, squares = 0, rest = 0;
-    for (int64_t o = 0; o < s.outer; ++o) sum += moments(x + (o * s.channels + c) * s.inner, s.inner, T(0)).first;
+    for (int64_t o = 0; o < s.outer; ++o)
+      sum += moments(x + (o * s.channels + c) * s.inner, s.inner, T(0)).first;
     mean = static_cast<T>(sum / n);
     for (int64_t o = 0; o < s.outer; ++o) {
       const Sums sums = moments(x + (o * s.channels + c) * s.inner, s.inner, mean);
@@ -208,13 +225,15 @@ struct BatchNormTrain {
     }
     const double variance = std::max(0.0, squares / n - (rest / n) * (rest / n));
     var = static_cast<T>(keep_nan(variance, squares));
-    const T scale = static_cast<T>(static_cast<double>(gamma) / std::sqrt(static_cast<double>(var) + s.eps));
+    const T scale =
+        static_cast<T>(static_cast<double>(gamma) / std::sqrt(static_cast<double>(var) + s.eps));
     for (int64_t o = 0; o < s.outer; ++o) {
       const int64_t at = (o * s.channels + c) * s.inner;
       normalize(x + at, y + at, s.inner, mean, scale, beta);
     }
   }
-  void columns(const T* x, T* y, int64_t first, int64_t n, const T* gamma, const T* beta, T* mean, T* var) const {
+  void columns(const T* x, T* y, int64_t first, int64_t n, const T* gamma, const T* beta, T* mean,
+               T* var) const {
     const double count = static_cast<double>(s.count);
     Sums sums[kChannels] = {};
     T scale[kChannels] = {};
@@ -223,7 +242,8 @@ struct BatchNormTrain {
     // Shifted by the first row, then by the mean, as for single channels.
     std::copy_n(start, n, scale);
     column_moments(start, s.outer, s.channels, n, scale, sums);
-    for (int64_t c = 0; c < n; ++c) means[c] = static_cast<T>(static_cast<double>(scale[c]) + sums[c].first / count);
+    for (int64_t c = 0; c < n; ++c)
+      means[c] = static_cast<T>(static_cast<double>(scale[c]) + sums[c].first / count);
     std::fill_n(sums, n, Sums{});
     column_moments(start, s.outer, s.channels, n, means, sums);
     for (int64_t c = 0; c < n; ++c) {
@@ -234,7 +254,8 @@ struct BatchNormTrain {
                                 std::sqrt(static_cast<double>(var[first + c]) + s.eps));
     }
     for (int64_t o = 0; o < s.outer; ++o)
-      normalize_row(start + o * s.channels, y + first + o * s.channels, n, means, scale, beta + first);
+      normalize_row(start + o * s.channels, y + first + o * s.channels, n, means, scale,
+                    beta + first);
   }
   // std::max(0, NaN) is 0; a NaN in the data must show.
   static double keep_nan(double value, double sum) { return std::isnan(sum) ? sum : value; }
@@ -259,11 +280,13 @@ struct BatchNormBackward {
       std::fill_n(a.dbeta, s.channels, T(0));
     } else if (s.channels_last()) {
       parallel_for(s.channels, 16, cost, [&](int64_t begin, int64_t end) {
-        for (int64_t c = begin; c < end; c += kChannels) columns(a, c, std::min(kChannels, end - c));
+        for (int64_t c = begin; c < end; c += kChannels)
+          columns(a, c, std::min(kChannels, end - c));
       });
     } else {
       parallel_for(s.channels, 1, cost, [&](int64_t begin, int64_t end) {
-        for (int64_t c = begin; c < end; ++c) channel(a, c);
+        for (int64_t c = begin; c < end; ++c)
+          channel(a, c);
       });
     }
   }
@@ -273,7 +296,8 @@ struct BatchNormBackward {
     const T *dy, *x, *gamma, *mean, *var;
     T *dx, *dgamma, *dbeta;
   };
-  // Stores dgamma and dbeta of channel c; the three factors of dx = scale dy - (x - mean) slope - offset.
+  // Stores dgamma and dbeta of channel c; the three factors of dx = scale dy - (x - mean) slope -
+  // offset.
   struct Factors {
     T scale, slope, offset;
   };
@@ -321,8 +345,10 @@ struct BatchNormBackward {
 }  // namespace
 
 std::vector<mx_kernel> normalization_kernels() {
-  return {mx_kernel{"_batch_norm_train", prepare_float<BatchNormTrain<float>, BatchNormTrain<double>>, 0},
-          mx_kernel{"_batch_norm_backward", prepare_float<BatchNormBackward<float>, BatchNormBackward<double>>, 0}};
+  return {mx_kernel{"_batch_norm_train",
+                    prepare_float<BatchNormTrain<float>, BatchNormTrain<double>>, 0},
+          mx_kernel{"_batch_norm_backward",
+                    prepare_float<BatchNormBackward<float>, BatchNormBackward<double>>, 0}};
 }
 
 }  // namespace mx::cpu

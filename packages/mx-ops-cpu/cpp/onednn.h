@@ -1,4 +1,5 @@
-// What every kernel on oneDNN shares: the engine, a stream, and primitives that survive a change of threads.
+// What every kernel on oneDNN shares: the engine, a stream, and primitives that survive a change of
+// threads.
 #pragma once
 
 #include <oneapi/dnnl/dnnl.hpp>
@@ -30,14 +31,15 @@ decltype(auto) or_unsupported(F&& f) {
   try {
     return f();
   } catch (const dnnl::error& e) {
-    if (e.status == dnnl_unimplemented || e.status == dnnl_invalid_arguments) throw Unsupported(e.what());
+    if (e.status == dnnl_unimplemented || e.status == dnnl_invalid_arguments)
+      throw Unsupported(e.what());
     throw;
   }
 }
 
-// One Plan per number of OpenMP threads. oneDNN fixes the number of threads when a primitive is made, but
-// it may differ where the kernel runs: on an engine worker, after set_num_threads, and in a forked child,
-// where libgomp hangs if more threads are asked for than after_fork_child allowed.
+// One Plan per number of OpenMP threads. oneDNN fixes the number of threads when a primitive is
+// made, but it may differ where the kernel runs: on an engine worker, after set_num_threads, and in
+// a forked child, where libgomp hangs if more threads are asked for than after_fork_child allowed.
 template <class Plan>
 class PerThreads {
  public:

@@ -1,6 +1,7 @@
-// Pooling over one to three spatial dimensions, and its gradient. A row of results is computed in two steps:
-// the input rows of its windows are combined one under the other, then neighbours along the row; both loops
-// are plain vectors whatever the kernel. float16 and bfloat16 go through float32.
+// Pooling over one to three spatial dimensions, and its gradient. A row of results is computed in
+// two steps: the input rows of its windows are combined one under the other, then neighbours along
+// the row; both loops are plain vectors whatever the kernel. float16 and bfloat16 go through
+// float32.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -15,8 +16,8 @@
 namespace mx::cpu {
 namespace {
 
-// What happens to the elements of a window. As in MXNet, lp takes no absolute values: p = 1 is the sum, p = 2
-// sqrt(sum x^2), p = 3 cbrt(sum x^3).
+// What happens to the elements of a window. As in MXNet, lp takes no absolute values: p = 1 is the
+// sum, p = 2 sqrt(sum x^2), p = 3 cbrt(sum x^3).
 enum class Pool { maximum, sum, lp2, lp3 };
 
 // Three spatial dimensions always: missing ones in front have size 1.
@@ -29,7 +30,8 @@ struct PoolShape {
 
   PoolShape(const mx_signature& sig, const mx_tensor_type& data, const mx_tensor_type& result) {
     if (data.ndim < 3 || data.ndim > 5) throw Unsupported("only one to three spatial dimensions");
-    if (result.ndim != data.ndim) throw std::invalid_argument("data and output differ in dimensions");
+    if (result.ndim != data.ndim)
+      throw std::invalid_argument("data and output differ in dimensions");
     const size_t spatial = static_cast<size_t>(data.ndim) - 2;
     const Params p(sig);
     const Shape kernels = p.ints("kernel"), strides = p.ints("stride", Shape(spatial, 1));
@@ -77,8 +79,8 @@ struct PoolShape {
     const int64_t begin = std::max<int64_t>(0, start);
     return {begin, std::max(begin, std::min(size[d], start + kernel[d]))};
   }
-  // Elements of window `o` along dimension d that an average divides by: on data, or also on the padding
-  // (but never beyond the padding, where windows may overhang).
+  // Elements of window `o` along dimension d that an average divides by: on data, or also on the
+  // padding (but never beyond the padding, where windows may overhang).
   int64_t count(int d, int64_t o) const {
     if (!count_pad) {
       const Range r = window(d, o);
@@ -118,12 +120,12 @@ MX_INLINE void with_stride(int64_t stride, F&& f) {
   }
 }
 
-// ---- forward ---------------------------------------------------------------------------------------
+// ---- forward ------------------------------------------------------------------------------------
 
 // One output row: line is a padded row of scratch. Returns whether some maximum is -inf.
 template <class T, Pool pool>
-MX_INLINE bool pool_row(const PoolShape& s, const T* plane, int64_t od, int64_t oh, T* __restrict line,
-                        T* __restrict out) {
+MX_INLINE bool pool_row(const PoolShape& s, const T* plane, int64_t od, int64_t oh,
+                        T* __restrict line, T* __restrict out) {
   const auto depth = s.window(0, od), height = s.window(1, oh);
   const int64_t width = s.size[2], n = s.out[2];
   T* __restrict inside = line + s.pad[2];
@@ -132,42 +134,53 @@ MX_INLINE bool pool_row(const PoolShape& s, const T* plane, int64_t od, int64_t 
     for (int64_t h = height.begin; h < height.end; ++h) {
       const T* __restrict row = plane + (d * s.size[1] + h) * width;
       if (first) {
-        for (int64_t w = 0; w < width; ++w) inside[w] = combined<T, pool>(start_of<T, pool>, transformed<T, pool>(row[w]));
+        for (int64_t w = 0; w < width; ++w)
+          inside[w] = combined<T, pool>(start_of<T, pool>, transformed<T, pool>(row[w]));
       } else {
-        for (int64_t w = 0; w < width; ++w) inside[w] = combined<T, pool>(inside[w], transformed<T, pool>(row[w]));
+        for (int64_t w = 0; w < width; ++w)
+          inside[w] = combined<T, pool>(inside[w], transformed<T, pool>(row[w]));
       }
       first = false;
     }
   }
   if (first) std::fill_n(inside, width, start_of<T, pool>);
-  with_stride(s.stride[2], [&](auto stride) __attribute__((always_inline)) {
-    int64_t k = 1;
-    if (s.kernel[2] == 1) {
-      for (int64_t o = 0; o < n; ++o) out[o] = line[o * stride];
-    } else if (s.kernel[2] == 2) {
-      for (int64_t o = 0; o < n; ++o) out[o] = combined<T, pool>(line[o * stride], line[o * stride + 1]);
-      k = 2;
-    } else {
-      for (int64_t o = 0; o < n; ++o)
-        out[o] = combined<T, pool>(combined<T, pool>(line[o * stride], line[o * stride + 1]), line[o * stride + 2]);
-      k = 3;
-    }
-    for (; k < s.kernel[2]; ++k)
-      for (int64_t o = 0; o < n; ++o) out[o] = combined<T, pool>(out[o], line[o * stride + k]);
-  });
+  with_stride(
+      s.stride[2], [&](auto stride) __attribute__((always_inline)) {
+        int64_t k = 1;
+        if (s.kernel[2] == 1) {
+          for (int64_t o = 0; o < n; ++o)
+            out[o] = line[o * stride];
+        } else if (s.kernel[2] == 2) {
+          for (int64_t o = 0; o < n; ++o)
+            out[o] = combined<T, pool>(line[o * stride], line[o * stride + 1]);
+          k = 2;
+        } else {
+          for (int64_t o = 0; o < n; ++o)
+            out[o] = combined<T, pool>(combined<T, pool>(line[o * stride], line[o * stride + 1]),
+                                       line[o * stride + 2]);
+          k = 3;
+        }
+        for (; k < s.kernel[2]; ++k)
+          for (int64_t o = 0; o < n; ++o)
+            out[o] = combined<T, pool>(out[o], line[o * stride + k]);
+      });
   if constexpr (pool == Pool::lp2)
-    for (int64_t o = 0; o < n; ++o) out[o] = std::sqrt(out[o]);
+    for (int64_t o = 0; o < n; ++o)
+      out[o] = std::sqrt(out[o]);
   if constexpr (pool == Pool::lp3)
-    for (int64_t o = 0; o < n; ++o) out[o] = std::cbrt(out[o]);
+    for (int64_t o = 0; o < n; ++o)
+      out[o] = std::cbrt(out[o]);
   int without = 0;
   if constexpr (pool == Pool::maximum)
-    for (int64_t o = 0; o < n; ++o) without |= out[o] == kStart<T>;
+    for (int64_t o = 0; o < n; ++o)
+      without |= out[o] == kStart<T>;
   return without != 0;
 }
 
-#define MX_POOL_ROW(name, T, pool)                                                                           \
-  MX_CLONES bool name(const PoolShape& s, const T* plane, int64_t od, int64_t oh, T* line, T* out) {         \
-    return pool_row<T, pool>(s, plane, od, oh, line, out);                                                          \
+#define MX_POOL_ROW(name, T, pool)                                                         \
+  MX_CLONES bool name(const PoolShape& s, const T* plane, int64_t od, int64_t oh, T* line, \
+                      T* out) {                                                            \
+    return pool_row<T, pool>(s, plane, od, oh, line, out);                                 \
   }
 MX_POOL_ROW(max_row, float, Pool::maximum)
 MX_POOL_ROW(max_row, double, Pool::maximum)
@@ -179,7 +192,8 @@ MX_POOL_ROW(lp3_row, float, Pool::lp3)
 MX_POOL_ROW(lp3_row, double, Pool::lp3)
 #undef MX_POOL_ROW
 
-// f(row, column of the window's elements on data) for one window, in row-major order, until f says true.
+// f(row, column of the window's elements on data) for one window, in row-major order, until f says
+// true.
 template <class F>
 void scan_window(const PoolShape& s, int64_t od, int64_t oh, int64_t ow, F&& f) {
   const auto depth = s.window(0, od), height = s.window(1, oh), width = s.window(2, ow);
@@ -189,7 +203,8 @@ void scan_window(const PoolShape& s, int64_t od, int64_t oh, int64_t ow, F&& f) 
         if (f((d * s.size[1] + h) * s.size[2] + w)) return;
 }
 
-// The rare windows without a maximum above -inf: lowest() for an empty one (as MXNet), NaN for one of only NaN.
+// The rare windows without a maximum above -inf: lowest() for an empty one (as MXNet), NaN for one
+// of only NaN.
 template <class T>
 void settle_row(const PoolShape& s, const T* plane, int64_t od, int64_t oh, T* out) {
   for (int64_t o = 0; o < s.out[2]; ++o) {
@@ -216,7 +231,8 @@ template <class T>
 void divide(const PoolShape& s, const std::vector<T>& widths, int64_t od, int64_t oh, T* out) {
   const T rows = static_cast<T>(std::max<int64_t>(1, s.count(0, od) * s.count(1, oh)));
   const T* width = widths.data();
-  for (int64_t o = 0; o < s.out[2]; ++o) out[o] /= rows * width[o];
+  for (int64_t o = 0; o < s.out[2]; ++o)
+    out[o] /= rows * width[o];
 }
 
 template <class T>
@@ -234,7 +250,8 @@ struct Pooling {
     const T* data = static_cast<const T*>(call.in[0]);
     T* out = static_cast<T*>(call.out[0]);
     parallel_for(s.planes, 1, s.cost_ns(), [&](int64_t begin, int64_t end) {
-      std::vector<T> line(static_cast<size_t>(s.padded_width), s.pool == Pool::maximum ? kStart<T> : T(0));
+      std::vector<T> line(static_cast<size_t>(s.padded_width),
+                          s.pool == Pool::maximum ? kStart<T> : T(0));
       for (int64_t plane = begin; plane < end; ++plane)
         for (int64_t od = 0; od < s.out[0]; ++od)
           for (int64_t oh = 0; oh < s.out[1]; ++oh)
@@ -259,48 +276,59 @@ struct Pooling {
   }
 };
 
-// ---- gradient --------------------------------------------------------------------------------------
+// ---- gradient -----------------------------------------------------------------------------------
 
-// Where the first maximum of each window of an output row is: codes count the window's elements in row-major
-// order, -1 where none is above -inf. padded: data rows with -inf around them, one per window row.
+// Where the first maximum of each window of an output row is: codes count the window's elements in
+// row-major order, -1 where none is above -inf. padded: data rows with -inf around them, one per
+// window row.
 template <class T, class Code>
-MX_INLINE void first_maximum_row(const PoolShape& s, const T* __restrict padded, int64_t rows, T* __restrict best,
-                                 Code* __restrict code) {
+MX_INLINE void first_maximum_row(const PoolShape& s, const T* __restrict padded, int64_t rows,
+                                 T* __restrict best, Code* __restrict code) {
   const int64_t n = s.out[2];
   std::fill_n(best, n, kStart<T>);
   std::fill_n(code, n, Code(-1));
-  with_stride(s.stride[2], [&](auto stride) __attribute__((always_inline)) {
-    for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t k = 0; k < s.kernel[2]; ++k) {
-        const T* line = padded + r * s.padded_width + k;
-        const Code here = static_cast<Code>(r * s.kernel[2] + k);
-        for (int64_t o = 0; o < n; ++o) {
-          const T value = line[o * stride];
-          code[o] = value > best[o] ? here : code[o];
-          best[o] = value > best[o] ? value : best[o];
+  with_stride(
+      s.stride[2], [&](auto stride) __attribute__((always_inline)) {
+        for (int64_t r = 0; r < rows; ++r) {
+          for (int64_t k = 0; k < s.kernel[2]; ++k) {
+            const T* line = padded + r * s.padded_width + k;
+            const Code here = static_cast<Code>(r * s.kernel[2] + k);
+            for (int64_t o = 0; o < n; ++o) {
+              const T value = line[o * stride];
+              code[o] = value > best[o] ? here : code[o];
+              best[o] = value > best[o] ? value : best[o];
+            }
+          }
         }
-      }
-    }
-  });
+      });
 }
-MX_CLONES void first_maximum(const PoolShape& s, const float* padded, int64_t rows, float* best, int32_t* code) {
+MX_CLONES void first_maximum(const PoolShape& s, const float* padded, int64_t rows, float* best,
+                             int32_t* code) {
   first_maximum_row(s, padded, rows, best, code);
 }
-MX_CLONES void first_maximum(const PoolShape& s, const double* padded, int64_t rows, double* best, int64_t* code) {
+MX_CLONES void first_maximum(const PoolShape& s, const double* padded, int64_t rows, double* best,
+                             int64_t* code) {
   first_maximum_row(s, padded, rows, best, code);
 }
 
-// line[o * stride + k] += each of share[o], for all k: what the windows of a row give back, along the row.
+// line[o * stride + k] += each of share[o], for all k: what the windows of a row give back, along
+// the row.
 template <class T>
 MX_INLINE void spread_row(const PoolShape& s, const T* __restrict share, T* __restrict line) {
   std::fill_n(line, s.padded_width, T(0));
-  with_stride(s.stride[2], [&](auto stride) __attribute__((always_inline)) {
-    for (int64_t k = 0; k < s.kernel[2]; ++k)
-      for (int64_t o = 0; o < s.out[2]; ++o) line[o * stride + k] += share[o];
-  });
+  with_stride(
+      s.stride[2], [&](auto stride) __attribute__((always_inline)) {
+        for (int64_t k = 0; k < s.kernel[2]; ++k)
+          for (int64_t o = 0; o < s.out[2]; ++o)
+            line[o * stride + k] += share[o];
+      });
 }
-MX_CLONES void spread(const PoolShape& s, const float* share, float* line) { spread_row(s, share, line); }
-MX_CLONES void spread(const PoolShape& s, const double* share, double* line) { spread_row(s, share, line); }
+MX_CLONES void spread(const PoolShape& s, const float* share, float* line) {
+  spread_row(s, share, line);
+}
+MX_CLONES void spread(const PoolShape& s, const double* share, double* line) {
+  spread_row(s, share, line);
+}
 
 // dy, data, y -> dx. Of equal maxima the first in row-major order gets the gradient.
 template <class T>
@@ -345,14 +373,16 @@ struct PoolingBackward {
     std::vector<Code> code;
     std::vector<int64_t> places;  // of each code, relative to the window's first column
     explicit Scratch(const PoolShape& s)
-        : lines(static_cast<size_t>(s.padded_width * (s.pool == Pool::maximum ? s.kernel[0] * s.kernel[1] : 1)),
+        : lines(static_cast<size_t>(s.padded_width *
+                                    (s.pool == Pool::maximum ? s.kernel[0] * s.kernel[1] : 1)),
                 kStart<T>),
           row(static_cast<size_t>(s.out[2])),
           code(static_cast<size_t>(s.out[2])),
           places(static_cast<size_t>(s.kernel[0] * s.kernel[1] * s.kernel[2])) {}
   };
 
-  void to_maxima(const T* plane, int64_t od, int64_t oh, const T* dy, Scratch& scratch, T* dx) const {
+  void to_maxima(const T* plane, int64_t od, int64_t oh, const T* dy, Scratch& scratch,
+                 T* dx) const {
     const PoolShape& s = shape;
     const auto depth = s.window(0, od), height = s.window(1, oh);
     const int64_t width = s.size[2];
@@ -382,15 +412,18 @@ struct PoolingBackward {
   }
 
   // Sum, average and lp: y = (sum x^p)^(1/p) has the derivative (x / y)^(p - 1); 0 where y is 0.
-  void to_all(const T* plane, int64_t od, int64_t oh, const T* dy, const T* y, Scratch& scratch, T* dx) const {
+  void to_all(const T* plane, int64_t od, int64_t oh, const T* dy, const T* y, Scratch& scratch,
+              T* dx) const {
     const PoolShape& s = shape;
     T* share = scratch.row.data();
     std::copy_n(dy, s.out[2], share);
     if (s.average) divide(s, widths, od, oh, share);
     if (s.pool == Pool::lp2)
-      for (int64_t o = 0; o < s.out[2]; ++o) share[o] = y[o] == 0 ? T(0) : dy[o] / y[o];
+      for (int64_t o = 0; o < s.out[2]; ++o)
+        share[o] = y[o] == 0 ? T(0) : dy[o] / y[o];
     if (s.pool == Pool::lp3)
-      for (int64_t o = 0; o < s.out[2]; ++o) share[o] = y[o] == 0 ? T(0) : dy[o] / (y[o] * y[o]);
+      for (int64_t o = 0; o < s.out[2]; ++o)
+        share[o] = y[o] == 0 ? T(0) : dy[o] / (y[o] * y[o]);
     spread(s, share, scratch.lines.data());
     const T* line = scratch.lines.data() + s.pad[2];
     const auto depth = s.window(0, od), height = s.window(1, oh);
@@ -401,13 +434,16 @@ struct PoolingBackward {
         const T* x = plane + first;
         switch (s.pool) {
           case Pool::lp2:
-            for (int64_t w = 0; w < s.size[2]; ++w) to[w] += line[w] * x[w];
+            for (int64_t w = 0; w < s.size[2]; ++w)
+              to[w] += line[w] * x[w];
             break;
           case Pool::lp3:
-            for (int64_t w = 0; w < s.size[2]; ++w) to[w] += line[w] * x[w] * x[w];
+            for (int64_t w = 0; w < s.size[2]; ++w)
+              to[w] += line[w] * x[w] * x[w];
             break;
           default:
-            for (int64_t w = 0; w < s.size[2]; ++w) to[w] += line[w];
+            for (int64_t w = 0; w < s.size[2]; ++w)
+              to[w] += line[w];
         }
       }
     }
@@ -418,7 +454,8 @@ struct PoolingBackward {
 
 std::vector<mx_kernel> pooling_kernels() {
   return {mx_kernel{"Pooling", prepare_float<Pooling<float>, Pooling<double>>, 0},
-          mx_kernel{"_pooling_backward", prepare_float<PoolingBackward<float>, PoolingBackward<double>>, 0}};
+          mx_kernel{"_pooling_backward",
+                    prepare_float<PoolingBackward<float>, PoolingBackward<double>>, 0}};
 }
 
 }  // namespace mx::cpu

@@ -13,25 +13,31 @@
 namespace mx::cpu {
 namespace {
 
-// float by vectorised polynomials; double by libm, because vec's double functions are only good for float.
+// float by vectorised polynomials; double by libm, because vec's double functions are only good for
+// float.
 MX_INLINE float exp_of(float x) { return vec::exp(x); }
 MX_INLINE double exp_of(double x) { return std::exp(x); }
 MX_INLINE float log_of(float x) { return vec::log(x); }
 MX_INLINE double log_of(double x) { return std::log(x); }
 
-// Independent partial results of a loop over a row: enough for every vector unit, and accurate sums.
+// Independent partial results of a loop over a row: enough for every vector unit, and accurate
+// sums.
 constexpr int64_t kLanes = 32;
 
 template <class T>
 MX_INLINE T row_maximum(const T* __restrict x, int64_t n) {
   T lane[kLanes];
-  for (int64_t j = 0; j < kLanes; ++j) lane[j] = -std::numeric_limits<T>::infinity();
+  for (int64_t j = 0; j < kLanes; ++j)
+    lane[j] = -std::numeric_limits<T>::infinity();
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j) lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
-  for (; i < n; ++i) lane[0] = x[i] > lane[0] ? x[i] : lane[0];
+    for (int64_t j = 0; j < kLanes; ++j)
+      lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
+  for (; i < n; ++i)
+    lane[0] = x[i] > lane[0] ? x[i] : lane[0];
   T best = lane[0];
-  for (int64_t j = 1; j < kLanes; ++j) best = lane[j] > best ? lane[j] : best;
+  for (int64_t j = 1; j < kLanes; ++j)
+    best = lane[j] > best ? lane[j] : best;
   return best;
 }
 
@@ -53,7 +59,8 @@ MX_INLINE T row_exponentials(const T* x, T* y, int64_t n, T maximum, T scale) {
     lane[j] += e;
   }
   for (int64_t width = kLanes / 2; width > 0; width /= 2)
-    for (int64_t j = 0; j < width; ++j) lane[j] += lane[j + width];
+    for (int64_t j = 0; j < width; ++j)
+      lane[j] += lane[j + width];
   return lane[0];
 }
 
@@ -67,7 +74,8 @@ MX_INLINE void softmax_rows(const T* x, T* y, int64_t rows, int64_t n, T scale) 
       _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - maximum) * scale - shift;
     } else {
       const T factor = T(1) / sum;
-      for (int64_t i = 0; i < n; ++i) y[i] *= factor;
+      for (int64_t i = 0; i < n; ++i)
+        y[i] *= factor;
     }
   }
 }
@@ -76,7 +84,8 @@ constexpr int64_t kColumns = 128;  // columns done together
 
 // Softmax down each of `columns` <= kColumns columns; element i of a column is at i * stride.
 template <bool logarithm, class T>
-MX_INLINE void softmax_columns(const T* x, T* y, int64_t n, int64_t columns, int64_t stride, T scale) {
+MX_INLINE void softmax_columns(const T* x, T* y, int64_t n, int64_t columns, int64_t stride,
+                               T scale) {
   T maximum[kColumns], sum[kColumns];
   for (int64_t c = 0; c < columns; ++c) {
     maximum[c] = x[c];
@@ -96,19 +105,23 @@ MX_INLINE void softmax_columns(const T* x, T* y, int64_t n, int64_t columns, int
       sum[c] += e;
     }
   }
-  for (int64_t c = 0; c < columns; ++c) sum[c] = logarithm ? log_of(sum[c]) : T(1) / sum[c];
+  for (int64_t c = 0; c < columns; ++c)
+    sum[c] = logarithm ? log_of(sum[c]) : T(1) / sum[c];
   for (int64_t i = 0; i < n; ++i) {
     const T* from = x + i * stride;
     T* to = y + i * stride;
     if constexpr (logarithm) {
-      _Pragma("GCC ivdep") for (int64_t c = 0; c < columns; ++c) to[c] = (from[c] - maximum[c]) * scale - sum[c];
+      _Pragma("GCC ivdep") for (int64_t c = 0; c < columns; ++c) to[c] =
+          (from[c] - maximum[c]) * scale - sum[c];
     } else {
-      for (int64_t c = 0; c < columns; ++c) to[c] *= sum[c];
+      for (int64_t c = 0; c < columns; ++c)
+        to[c] *= sum[c];
     }
   }
 }
 
-// Short rows fill no vector: kColumns rows at a time are turned into columns, in place of their elements.
+// Short rows fill no vector: kColumns rows at a time are turned into columns, in place of their
+// elements.
 constexpr int64_t kShortRow = 48;
 
 template <bool logarithm, class T>
@@ -117,29 +130,36 @@ MX_INLINE void softmax_short_rows(const T* x, T* y, int64_t rows, int64_t n, T s
   for (int64_t first = 0; first < rows; first += kColumns) {
     const int64_t columns = std::min(kColumns, rows - first);
     for (int64_t c = 0; c < columns; ++c)
-      for (int64_t i = 0; i < n; ++i) block[i * columns + c] = x[(first + c) * n + i];
+      for (int64_t i = 0; i < n; ++i)
+        block[i * columns + c] = x[(first + c) * n + i];
     softmax_columns<logarithm>(block, block, n, columns, columns, scale);
     for (int64_t c = 0; c < columns; ++c)
-      for (int64_t i = 0; i < n; ++i) y[(first + c) * n + i] = block[i * columns + c];
+      for (int64_t i = 0; i < n; ++i)
+        y[(first + c) * n + i] = block[i * columns + c];
   }
 }
 
-#define MX_SOFTMAX(T)                                                                                           \
-  MX_CLONES void rows_of(const T* x, T* y, int64_t rows, int64_t n, T scale, bool logarithm) {                  \
-    logarithm ? softmax_rows<true>(x, y, rows, n, scale) : softmax_rows<false>(x, y, rows, n, scale);           \
-  }                                                                                                             \
-  MX_CLONES void short_rows_of(const T* x, T* y, int64_t rows, int64_t n, T scale, bool logarithm) {            \
-    logarithm ? softmax_short_rows<true>(x, y, rows, n, scale) : softmax_short_rows<false>(x, y, rows, n, scale); \
-  }                                                                                                             \
-  MX_CLONES void columns_of(const T* x, T* y, int64_t n, int64_t columns, int64_t stride, T scale, bool logarithm) { \
-    logarithm ? softmax_columns<true>(x, y, n, columns, stride, scale)                                          \
-              : softmax_columns<false>(x, y, n, columns, stride, scale);                                        \
+#define MX_SOFTMAX(T)                                                                              \
+  MX_CLONES void rows_of(const T* x, T* y, int64_t rows, int64_t n, T scale, bool logarithm) {     \
+    logarithm ? softmax_rows<true>(x, y, rows, n, scale)                                           \
+              : softmax_rows<false>(x, y, rows, n, scale);                                         \
+  }                                                                                                \
+  MX_CLONES void short_rows_of(const T* x, T* y, int64_t rows, int64_t n, T scale,                 \
+                               bool logarithm) {                                                   \
+    logarithm ? softmax_short_rows<true>(x, y, rows, n, scale)                                     \
+              : softmax_short_rows<false>(x, y, rows, n, scale);                                   \
+  }                                                                                                \
+  MX_CLONES void columns_of(const T* x, T* y, int64_t n, int64_t columns, int64_t stride, T scale, \
+                            bool logarithm) {                                                      \
+    logarithm ? softmax_columns<true>(x, y, n, columns, stride, scale)                             \
+              : softmax_columns<false>(x, y, n, columns, stride, scale);                           \
   }
 MX_SOFTMAX(float)
 MX_SOFTMAX(double)
 #undef MX_SOFTMAX
 
-// x; axis, temperature: y = softmax(x / temperature), or its logarithm, along axis. May be in-place.
+// x; axis, temperature: y = softmax(x / temperature), or its logarithm, along axis. May be
+// in-place.
 template <class T, bool logarithm>
 struct Softmax {
   int64_t outer, n, inner;
@@ -153,16 +173,19 @@ struct Softmax {
     if (shape.empty()) {
       outer = n = inner = 1;
     } else {
-      if (axis < 0 || axis >= static_cast<int64_t>(shape.size())) throw std::invalid_argument("axis is outside of the shape");
+      if (axis < 0 || axis >= static_cast<int64_t>(shape.size()))
+        throw std::invalid_argument("axis is outside of the shape");
       const size_t a = static_cast<size_t>(axis);
       outer = numel(shape.first(a));
       n = shape[a];
       inner = numel(shape.subspan(a + 1));
     }
     scale = static_cast<T>(1.0 / p.number("temperature", 1.0));
-    // A negative temperature turns the largest into the smallest: the extreme to subtract is then the minimum.
+    // A negative temperature turns the largest into the smallest: the extreme to subtract is then
+    // the minimum.
     if (!(scale > 0)) throw Unsupported("temperature must be positive");
-    plan.cost_ns = cost = 30 + static_cast<double>(outer * n * inner) * (sizeof(T) == 4 ? 0.8 : 8.0);
+    plan.cost_ns = cost =
+        30 + static_cast<double>(outer * n * inner) * (sizeof(T) == 4 ? 0.8 : 8.0);
     plan.inplace[0] = 1u;
   }
   void operator()(const mx_call& call) const {

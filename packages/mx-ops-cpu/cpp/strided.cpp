@@ -13,10 +13,10 @@ namespace {
 
 using Dim = StridedCopy::Dim;
 
-// ---- one square block, transposed in vector registers ------------------------------------------------
+// ---- one square block, transposed in vector registers -------------------------------------------
 
-// A square of `side` x `side` elements; a row is one cache line for 4 and 8 bytes, so that every line of
-// source and destination is touched exactly once, whatever the strides.
+// A square of `side` x `side` elements; a row is one cache line for 4 and 8 bytes, so that every
+// line of source and destination is touched exactly once, whatever the strides.
 template <class T>
 constexpr int64_t kSide = sizeof(T) == 8 ? 8 : 16;
 
@@ -43,7 +43,8 @@ struct Zip<T, std::index_sequence<I...>> {
 #ifdef __clang__
     out = __builtin_shufflevector(a, b, (side / 2 + (I % 2 ? side + I / 2 : I / 2))...);
 #else
-    out = __builtin_shuffle(a, b, Row{static_cast<T>(side / 2 + (I % 2 ? side + I / 2 : I / 2))...});
+    out =
+        __builtin_shuffle(a, b, Row{static_cast<T>(side / 2 + (I % 2 ? side + I / 2 : I / 2))...});
 #endif
   }
 };
@@ -56,8 +57,9 @@ inline __attribute__((always_inline)) void transpose_block(const T* src, int64_t
   using Z = Zip<T, std::make_index_sequence<side>>;
   Row a[side], b[side];
 #pragma GCC unroll 16
-  for (int64_t i = 0; i < side; ++i) std::memcpy(&a[i], src + i * src_stride, sizeof(Row));
-  // log2(side) rounds of interleaving row i with row i + side / 2 transpose the square.
+  for (int64_t i = 0; i < side; ++i)
+    std::memcpy(&a[i], src + i * src_stride, sizeof(Row));
+    // log2(side) rounds of interleaving row i with row i + side / 2 transpose the square.
 #pragma GCC unroll 4
   for (int64_t round = 1; round < side; round *= 2) {
 #pragma GCC unroll 8
@@ -66,16 +68,19 @@ inline __attribute__((always_inline)) void transpose_block(const T* src, int64_t
       Z::high(a[i], a[i + side / 2], b[2 * i + 1]);
     }
 #pragma GCC unroll 16
-    for (int64_t i = 0; i < side; ++i) a[i] = b[i];
+    for (int64_t i = 0; i < side; ++i)
+      a[i] = b[i];
   }
 #pragma GCC unroll 16
-  for (int64_t i = 0; i < side; ++i) std::memcpy(dst + i * dst_stride, &a[i], sizeof(Row));
+  for (int64_t i = 0; i < side; ++i)
+    std::memcpy(dst + i * dst_stride, &a[i], sizeof(Row));
 }
 
 // dst[a * dst_stride + b] = src[a + b * src_stride] for a < na, b < nb.
 template <class T>
 inline __attribute__((always_inline)) void transpose_plane(const T* src, int64_t src_stride, T* dst,
-                                                           int64_t dst_stride, int64_t na, int64_t nb) {
+                                                           int64_t dst_stride, int64_t na,
+                                                           int64_t nb) {
   constexpr int64_t side = kSide<T>;
   const int64_t whole_a = na - na % side, whole_b = nb - nb % side;
   // Bands of b keep the source lines and the destination lines of a band in the cache.
@@ -84,23 +89,27 @@ inline __attribute__((always_inline)) void transpose_plane(const T* src, int64_t
     const int64_t b1 = std::min(whole_b, b0 + band);
     for (int64_t a = 0; a < whole_a; a += side)
       for (int64_t b = b0; b < b1; b += side)
-        transpose_block<T>(src + a + b * src_stride, src_stride, dst + a * dst_stride + b, dst_stride);
+        transpose_block<T>(src + a + b * src_stride, src_stride, dst + a * dst_stride + b,
+                           dst_stride);
   }
   for (int64_t a = whole_a; a < na; ++a)
-    for (int64_t b = 0; b < whole_b; ++b) dst[a * dst_stride + b] = src[a + b * src_stride];
+    for (int64_t b = 0; b < whole_b; ++b)
+      dst[a * dst_stride + b] = src[a + b * src_stride];
   if (nb - whole_b <= 4) {
     for (int64_t b = whole_b; b < nb; ++b)
-      for (int64_t a = 0; a < na; ++a) dst[a * dst_stride + b] = src[a + b * src_stride];
+      for (int64_t a = 0; a < na; ++a)
+        dst[a * dst_stride + b] = src[a + b * src_stride];
   } else {
     for (int64_t a = 0; a < na; ++a)
-      for (int64_t b = whole_b; b < nb; ++b) dst[a * dst_stride + b] = src[a + b * src_stride];
+      for (int64_t b = whole_b; b < nb; ++b)
+        dst[a * dst_stride + b] = src[a + b * src_stride];
   }
 }
 
-#define MX_TRANSPOSE_PLANE(T)                                                                       \
-  __attribute__((target_clones("default", "avx2", "arch=x86-64-v4"))) void plane(                   \
-      const T* src, int64_t src_stride, T* dst, int64_t dst_stride, int64_t na, int64_t nb) {       \
-    transpose_plane<T>(src, src_stride, dst, dst_stride, na, nb);                                   \
+#define MX_TRANSPOSE_PLANE(T)                                                                 \
+  __attribute__((target_clones("default", "avx2", "arch=x86-64-v4"))) void plane(             \
+      const T* src, int64_t src_stride, T* dst, int64_t dst_stride, int64_t na, int64_t nb) { \
+    transpose_plane<T>(src, src_stride, dst, dst_stride, na, nb);                             \
   }
 MX_TRANSPOSE_PLANE(uint8_t)
 MX_TRANSPOSE_PLANE(uint16_t)
@@ -108,7 +117,7 @@ MX_TRANSPOSE_PLANE(uint32_t)
 MX_TRANSPOSE_PLANE(uint64_t)
 #undef MX_TRANSPOSE_PLANE
 
-// ---- rows ------------------------------------------------------------------------------------------
+// ---- rows ---------------------------------------------------------------------------------------
 
 template <class T>
 void strided_rows(const T* src, T* dst, int64_t rows, const Dim& step, const Dim& inner) {
@@ -116,18 +125,22 @@ void strided_rows(const T* src, T* dst, int64_t rows, const Dim& step, const Dim
     if (inner.src == 0 && inner.dst == 1) {
       std::fill_n(dst, inner.n, *src);
     } else if (inner.dst == 1) {
-      for (int64_t i = 0; i < inner.n; ++i) dst[i] = src[i * inner.src];
+      for (int64_t i = 0; i < inner.n; ++i)
+        dst[i] = src[i * inner.src];
     } else if (inner.src == 1) {
-      for (int64_t i = 0; i < inner.n; ++i) dst[i * inner.dst] = src[i];
+      for (int64_t i = 0; i < inner.n; ++i)
+        dst[i * inner.dst] = src[i];
     } else {
-      for (int64_t i = 0; i < inner.n; ++i) dst[i * inner.dst] = src[i * inner.src];
+      for (int64_t i = 0; i < inner.n; ++i)
+        dst[i * inner.dst] = src[i * inner.src];
     }
   }
 }
 
 template <class T, int N>
 void tiny_rows(const T* src, T* dst, int64_t rows, const Dim& step) {
-  for (int64_t r = 0; r < rows; ++r, src += step.src, dst += step.dst) std::memcpy(dst, src, N * sizeof(T));
+  for (int64_t r = 0; r < rows; ++r, src += step.src, dst += step.dst)
+    std::memcpy(dst, src, N * sizeof(T));
 }
 
 template <class T>
@@ -145,8 +158,8 @@ void contiguous_rows(const T* src, T* dst, int64_t rows, const Dim& step, int64_
   }
 }
 
-// Calls body(src offset, dst offset, run, step) so that the runs together cover rows [begin, end) of the
-// odometer `outer`; a run is `run` consecutive rows along the last dimension of it.
+// Calls body(src offset, dst offset, run, step) so that the runs together cover rows [begin, end)
+// of the odometer `outer`; a run is `run` consecutive rows along the last dimension of it.
 template <class Body>
 void walk(const std::vector<Dim>& outer, int64_t begin, int64_t end, Body&& body) {
   if (outer.empty()) {
@@ -179,7 +192,8 @@ void walk(const std::vector<Dim>& outer, int64_t begin, int64_t end, Body&& body
   }
 }
 
-// Dimensions in the order of dst's memory, without those of length 1, neighbours merged where both sides allow.
+// Dimensions in the order of dst's memory, without those of length 1, neighbours merged where both
+// sides allow.
 std::vector<Dim> simplify(std::span<const int64_t> shape, std::span<const int64_t> src,
                           std::span<const int64_t> dst) {
   std::vector<Dim> dims;
@@ -212,7 +226,8 @@ StridedCopy::StridedCopy(std::span<const int64_t> shape, std::span<const int64_t
   }
   kind_ = inner_.src == 1 && inner_.dst == 1 ? Kind::rows : Kind::strided;
   if (inner_.dst == 1 && inner_.src != 1 && inner_.src != 0) {
-    const auto unit = std::find_if(outer_.begin(), outer_.end(), [](const Dim& d) { return d.src == 1; });
+    const auto unit =
+        std::find_if(outer_.begin(), outer_.end(), [](const Dim& d) { return d.src == 1; });
     if (unit != outer_.end() && unit->n > 1) {
       kind_ = Kind::transpose;
       across_ = *unit;
@@ -220,10 +235,11 @@ StridedCopy::StridedCopy(std::span<const int64_t> shape, std::span<const int64_t
     }
   }
   rows_ = 1;
-  for (const Dim& d : outer_) rows_ *= d.n;
+  for (const Dim& d : outer_)
+    rows_ *= d.n;
   const double bytes = static_cast<double>(n) * static_cast<double>(element_);
   const double each = kind_ == Kind::strided ? static_cast<double>(n) * 0.5 : 0.0;
-  cost_ns_ = 20 + bytes / (bytes < 1e6 ? 20.0 : 5.0) + each +
+  cost_ns_ = 20 + bytes / (bytes < 1e6 ? 20.0 : 10.0) + each +
              static_cast<double>(rows_) * (kind_ == Kind::rows ? 2.0 : 1.0);
 }
 
@@ -239,7 +255,8 @@ void StridedCopy::run(const T* src, T* dst) const {
         const int64_t a0 = bands == 1 ? 0 : first * 64;
         const int64_t a1 = bands == 1 ? across_.n : std::min(across_.n, (first + run) * 64);
         walk(outer_, plane_index, plane_index + 1, [&](int64_t s, int64_t d, int64_t, const Dim&) {
-          plane(src + s + a0, inner_.src, dst + d + a0 * across_.dst, across_.dst, a1 - a0, inner_.n);
+          plane(src + s + a0, inner_.src, dst + d + a0 * across_.dst, across_.dst, a1 - a0,
+                inner_.n);
         });
         at += run;
       }

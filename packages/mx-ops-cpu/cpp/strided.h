@@ -8,8 +8,9 @@
 
 namespace mx::cpu {
 
-// dst[i . dst_strides] = src[i . src_strides] for every index i of shape. Strides count elements and may be
-// negative; a source stride of 0 repeats. The algorithm is chosen once, by the constructor.
+// dst[i . dst_strides] = src[i . src_strides] for every index i of shape. Strides count elements
+// and may be negative; a source stride of 0 repeats. The algorithm is chosen once, by the
+// constructor.
 class StridedCopy {
  public:
   StridedCopy() = default;

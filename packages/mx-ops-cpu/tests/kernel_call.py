@@ -45,12 +45,18 @@ def unaligned(array: np.ndarray) -> np.ndarray:
     return view
 
 
-def call(op: str, inputs: list[tuple[np.ndarray, str]], outputs: list[tuple[str, tuple[int, ...]]],
-         inplace: dict[int, int] | None = None, **params: Any) -> list[np.ndarray]:
+def call(
+    op: str,
+    inputs: list[tuple[np.ndarray, str]],
+    outputs: list[tuple[str, tuple[int, ...]]],
+    inplace: dict[int, int] | None = None,
+    **params: Any,
+) -> list[np.ndarray]:
     """Runs kernel `op` on (array, dtype) inputs and returns its outputs as stored arrays."""
     kernels = _native.kernels()
-    return kernels.prepare_and_run(op, [np.asarray(a) for a, _ in inputs], outputs, params,
-                                   in_dtypes=[d for _, d in inputs], inplace=inplace or {})
+    return kernels.prepare_and_run(
+        op, [np.asarray(a) for a, _ in inputs], outputs, params, in_dtypes=[d for _, d in inputs], inplace=inplace or {}
+    )
 
 
 def check(actual: np.ndarray, dtype: str, expected: np.ndarray, factor: float = 1.0) -> None:
@@ -62,5 +68,6 @@ def check(actual: np.ndarray, dtype: str, expected: np.ndarray, factor: float = 
     expected = np.asarray(expected, np.float64)
     finite = np.abs(expected[np.isfinite(expected)])
     scale = max(1.0, float(finite.max())) if finite.size else 1.0
-    np.testing.assert_allclose(exact(actual, dtype), expected, rtol=TOLERANCE[dtype] * factor,
-                               atol=TOLERANCE[dtype] * factor * scale)
+    np.testing.assert_allclose(
+        exact(actual, dtype), expected, rtol=TOLERANCE[dtype] * factor, atol=TOLERANCE[dtype] * factor * scale
+    )

@@ -28,20 +28,32 @@ class Case:
         dims = len(self.data) - 2
         for name, default in (("stride", 1), ("dilate", 1), ("pad", 0)):
             object.__setattr__(self, name, getattr(self, name) or (default,) * dims)
-        size = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, d, p in
-                     zip(self.data[2:], self.weight[2:], self.stride, self.dilate, self.pad, strict=True))
+        size = tuple(
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, k, s, d, p in zip(self.data[2:], self.weight[2:], self.stride, self.dilate, self.pad, strict=True)
+        )
         object.__setattr__(self, "out", (self.data[0], self.weight[0], *size))
 
     @property
     def params(self) -> dict[str, object]:
-        return {"kernel": self.weight[2:], "stride": self.stride, "dilate": self.dilate, "pad": self.pad,
-                "num_group": self.groups}
+        return {
+            "kernel": self.weight[2:],
+            "stride": self.stride,
+            "dilate": self.dilate,
+            "pad": self.pad,
+            "num_group": self.groups,
+        }
 
     def taps(self):
         """For every kernel element: its index, and the slices of the padded data it multiplies."""
         for tap in itertools.product(*(range(k) for k in self.weight[2:])):
-            yield tap, tuple(slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, s, n in
-                             zip(tap, self.dilate, self.stride, self.out[2:], strict=True))
+            yield (
+                tap,
+                tuple(
+                    slice(t * d, t * d + (n - 1) * s + 1, s)
+                    for t, d, s, n in zip(tap, self.dilate, self.stride, self.out[2:], strict=True)
+                ),
+            )
 
 
 CASES = [
@@ -68,8 +80,9 @@ EMPTY = [Case((0, 3, 8, 8), (4, 3, 3, 3)), Case((2, 0, 8, 8), (4, 0, 3, 3)), Cas
 
 def convolve(case: Case, x: np.ndarray, w: np.ndarray) -> np.ndarray:
     g = case.groups
-    padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in case.pad)]).reshape(x.shape[0], g, -1, *(
-        n + 2 * p for n, p in zip(x.shape[2:], case.pad, strict=True)))
+    padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in case.pad)]).reshape(
+        x.shape[0], g, -1, *(n + 2 * p for n, p in zip(x.shape[2:], case.pad, strict=True))
+    )
     filters = w.reshape(g, w.shape[0] // g, *w.shape[1:])
     y = np.zeros((x.shape[0], g, w.shape[0] // g, *case.out[2:]))
     for tap, where in case.taps():
@@ -147,8 +160,12 @@ def test_empty_convolution_is_the_bias_and_its_gradients_are_zero(case, dtype):
     dy = random(case.out, dtype)
     (dx,) = call("_convolution_backward_data", [(dy, dtype), (w, dtype)], [(dtype, case.data)], **case.params)
     check(dx, dtype, np.zeros(case.data))
-    dw, db = call("_convolution_backward_weight", [(dy, dtype), (x, dtype)],
-                  [(dtype, case.weight), (dtype, case.weight[:1])], **case.params)
+    dw, db = call(
+        "_convolution_backward_weight",
+        [(dy, dtype), (x, dtype)],
+        [(dtype, case.weight), (dtype, case.weight[:1])],
+        **case.params,
+    )
     check(dw, dtype, np.zeros(case.weight))
     check(db, dtype, exact(dy, dtype).sum(axis=(0, 2, 3)))
 

@@ -23,11 +23,15 @@ def test_take(dtype, shape, axis, index_shape):
         np.testing.assert_array_equal(y, expected)
 
 
-@pytest.mark.parametrize("index_dtype", ["float32", "float64", "float16", "bfloat16", "uint8", "int8", "int32", "int64", "bool"])
+@pytest.mark.parametrize(
+    "index_dtype", ["float32", "float64", "float16", "bfloat16", "uint8", "int8", "int32", "int64", "bool"]
+)
 def test_take_reads_any_index_dtype(index_dtype):
     x = np.arange(10, dtype=np.float32)
     index = [1, 0, 1] if index_dtype == "bool" else [1, 0, 9]
-    (y,) = call("take", [(x, "float32"), (stored(index, index_dtype), index_dtype)], [("float32", (3,))], axis=0, mode="raise")
+    (y,) = call(
+        "take", [(x, "float32"), (stored(index, index_dtype), index_dtype)], [("float32", (3,))], axis=0, mode="raise"
+    )
     np.testing.assert_array_equal(y, index)
 
 
@@ -68,10 +72,10 @@ def test_take_backward_adds_repeated_rows(dtype, shape, axis, mode):
     index = rng.integers(-9, 9, (3, 4)).astype(np.float32)
     n = shape[axis]
     at = np.clip(index, 0, n - 1).astype(int) if mode == "clip" else index.astype(int) % n
-    dy_shape = shape[:axis] + index.shape + shape[axis + 1:]
+    dy_shape = shape[:axis] + index.shape + shape[axis + 1 :]
     dy = stored(rng.integers(0, 9, dy_shape), dtype)
     expected = np.zeros(shape)
-    rows = np.moveaxis(exact(dy, dtype).astype(float).reshape(shape[:axis] + (-1,) + shape[axis + 1:]), axis, 0)
+    rows = np.moveaxis(exact(dy, dtype).astype(float).reshape(shape[:axis] + (-1,) + shape[axis + 1 :]), axis, 0)
     np.add.at(np.moveaxis(expected, axis, 0), at.ravel(), rows)
     (dx,) = call("_take_backward", [(dy, dtype), (index, "float32")], [(dtype, shape)], axis=axis, mode=mode)
     np.testing.assert_array_equal(dx, stored(expected, dtype))
@@ -79,7 +83,13 @@ def test_take_backward_adds_repeated_rows(dtype, shape, axis, mode):
 
 def test_take_backward_sums_float16_in_float32():
     dy = np.full((4096, 1), 1, np.float16)
-    (dx,) = call("_take_backward", [(dy, "float16"), (np.zeros(4096, np.int32), "int32")], [("float16", (2, 1))], axis=0, mode="clip")
+    (dx,) = call(
+        "_take_backward",
+        [(dy, "float16"), (np.zeros(4096, np.int32), "int32")],
+        [("float16", (2, 1))],
+        axis=0,
+        mode="clip",
+    )
     np.testing.assert_array_equal(dx, [[4096], [0]])
 
 
@@ -94,18 +104,20 @@ def test_take_backward_on_several_threads():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("shape", "axis"), [((5,), 0), ((5, 3), 0), ((5, 3), 1), ((2, 4, 3), 1), ((0, 4), 1), ((2, 3, 2, 4, 2), 3)])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((5,), 0), ((5, 3), 0), ((5, 3), 1), ((2, 4, 3), 1), ((0, 4), 1), ((2, 3, 2, 4, 2), 3)]
+)
 @pytest.mark.parametrize("mode", ["clip", "wrap"])
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_pick_and_its_gradient(dtype, shape, axis, mode, keepdims):
     rng = np.random.default_rng(SEED)
     x = stored(rng.integers(0, 2 if dtype == "bool" else 100, shape), dtype)
     n = shape[axis]
-    kept = shape[:axis] + (1,) + shape[axis + 1:]
+    kept = shape[:axis] + (1,) + shape[axis + 1 :]
     index = rng.integers(-9, 9, kept).astype(np.float32)
     at = np.clip(index, 0, n - 1).astype(int) if mode == "clip" else index.astype(int) % n
     expected = np.take_along_axis(x, at, axis)
-    shape_of_pick = kept if keepdims else shape[:axis] + shape[axis + 1:]
+    shape_of_pick = kept if keepdims else shape[:axis] + shape[axis + 1 :]
     given = index.reshape(shape_of_pick)
     (y,) = call("pick", [(x, dtype), (given, "float32")], [(dtype, shape_of_pick)], axis=axis, mode=mode)
     np.testing.assert_array_equal(y, expected.reshape(shape_of_pick))
@@ -123,7 +135,14 @@ def test_one_hot(dtype, index_dtype, shape):
     rng = np.random.default_rng(SEED)
     index = rng.integers(0 if index_dtype == "uint8" else -2, 7, shape)
     expected = np.where(index[..., None] == np.arange(5), 5, 2)
-    (y,) = call("one_hot", [(stored(index, index_dtype), index_dtype)], [(dtype, expected.shape)], depth=5, on_value=5.0, off_value=2.0)
+    (y,) = call(
+        "one_hot",
+        [(stored(index, index_dtype), index_dtype)],
+        [(dtype, expected.shape)],
+        depth=5,
+        on_value=5.0,
+        off_value=2.0,
+    )
     check(y, dtype, expected if dtype in FLOATS else stored(expected, dtype))
 
 

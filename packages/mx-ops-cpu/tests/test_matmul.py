@@ -7,8 +7,21 @@ import pytest
 from kernel_call import FLOATS, call, check, exact, stored, unaligned
 
 SEED = 3
-SIZES = [(1, 1, 1), (2, 3, 4), (1, 784, 128), (784, 1, 5), (5, 7, 1), (100, 784, 128), (64, 33, 40), (17, 65, 130),
-         (0, 3, 4), (3, 0, 4), (3, 4, 0), (0, 0, 0), (300, 64, 64)]
+SIZES = [
+    (1, 1, 1),
+    (2, 3, 4),
+    (1, 784, 128),
+    (784, 1, 5),
+    (5, 7, 1),
+    (100, 784, 128),
+    (64, 33, 40),
+    (17, 65, 130),
+    (0, 3, 4),
+    (3, 0, 4),
+    (3, 4, 0),
+    (0, 0, 0),
+    (300, 64, 64),
+]
 
 
 def product(dtype, m, k, n, transpose_a, transpose_b, batch=None, bias=False):
@@ -19,7 +32,9 @@ def product(dtype, m, k, n, transpose_a, transpose_b, batch=None, bias=False):
     b = stored(rng.normal(size=(*lead, *((n, k) if transpose_b else (k, n)))), dtype)
     inputs = [(unaligned(a), dtype), (unaligned(b), dtype)]
     wide_a, wide_b = exact(a, dtype), exact(b, dtype)
-    expected = (wide_a.swapaxes(-1, -2) if transpose_a else wide_a) @ (wide_b.swapaxes(-1, -2) if transpose_b else wide_b)
+    expected = (wide_a.swapaxes(-1, -2) if transpose_a else wide_a) @ (
+        wide_b.swapaxes(-1, -2) if transpose_b else wide_b
+    )
     if bias:
         given = stored(rng.normal(size=n), dtype)
         inputs.append((given, dtype))

@@ -31,10 +31,22 @@ def test_copy_may_reshape_and_be_in_place():
 
 
 TRANSPOSES = [
-    ((), ()), ((5,), (0,)), ((0, 3), (1, 0)), ((1, 9), (1, 0)), ((33, 65), (1, 0)), ((64, 128), (1, 0)),
-    ((2, 3, 4), (2, 1, 0)), ((2, 17, 35), (0, 2, 1)), ((17, 2, 35), (1, 0, 2)), ((19, 21, 3), (2, 0, 1)),
-    ((2, 3, 17, 19), (0, 2, 3, 1)), ((2, 17, 19, 3), (0, 3, 1, 2)), ((2, 3, 4, 5, 6), (4, 2, 0, 3, 1)),
-    ((2, 3, 2, 3, 2, 3, 2, 3), (7, 1, 5, 3, 6, 0, 4, 2)), ((130, 70), (1, 0)), ((2, 2, 40, 50), (1, 3, 0, 2)),
+    ((), ()),
+    ((5,), (0,)),
+    ((0, 3), (1, 0)),
+    ((1, 9), (1, 0)),
+    ((33, 65), (1, 0)),
+    ((64, 128), (1, 0)),
+    ((2, 3, 4), (2, 1, 0)),
+    ((2, 17, 35), (0, 2, 1)),
+    ((17, 2, 35), (1, 0, 2)),
+    ((19, 21, 3), (2, 0, 1)),
+    ((2, 3, 17, 19), (0, 2, 3, 1)),
+    ((2, 17, 19, 3), (0, 3, 1, 2)),
+    ((2, 3, 4, 5, 6), (4, 2, 0, 3, 1)),
+    ((2, 3, 2, 3, 2, 3, 2, 3), (7, 1, 5, 3, 6, 0, 4, 2)),
+    ((130, 70), (1, 0)),
+    ((2, 2, 40, 50), (1, 3, 0, 2)),
 ]
 
 
@@ -47,8 +59,9 @@ def test_transpose(dtype, shape, axes):
     np.testing.assert_array_equal(y, expected)
 
 
-@pytest.mark.parametrize(("shape", "axes"), [((1024, 700), (1, 0)), ((40, 30, 64, 33), (0, 2, 3, 1)),
-                                             ((64, 300, 300), (2, 1, 0))])
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((1024, 700), (1, 0)), ((40, 30, 64, 33), (0, 2, 3, 1)), ((64, 300, 300), (2, 1, 0))]
+)
 def test_large_transpose_on_several_threads(shape, axes):
     x = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
     expected = np.transpose(x, axes)
@@ -57,9 +70,18 @@ def test_large_transpose_on_several_threads(shape, axes):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("shapes", "axis"), [
-    ([(2, 3), (2, 5)], 1), ([(2, 3), (4, 3)], 0), ([(3,)], 0), ([(2, 1, 4), (2, 0, 4), (2, 2, 4)], 1),
-    ([(5, 1), (5, 1), (5, 1)], 1), ([(0, 2), (0, 3)], 1), ([(2, 3, 4, 2, 1), (2, 3, 4, 2, 2)], 4)])
+@pytest.mark.parametrize(
+    ("shapes", "axis"),
+    [
+        ([(2, 3), (2, 5)], 1),
+        ([(2, 3), (4, 3)], 0),
+        ([(3,)], 0),
+        ([(2, 1, 4), (2, 0, 4), (2, 2, 4)], 1),
+        ([(5, 1), (5, 1), (5, 1)], 1),
+        ([(0, 2), (0, 3)], 1),
+        ([(2, 3, 4, 2, 1), (2, 3, 4, 2, 2)], 4),
+    ],
+)
 def test_concat(dtype, shapes, axis):
     parts = [values(s, dtype) for s in shapes]
     expected = np.concatenate(parts, axis)
@@ -68,11 +90,18 @@ def test_concat(dtype, shapes, axis):
 
 
 SLICES = [
-    ((9,), (slice(2, 7),)), ((9,), (slice(7, 1, -2),)), ((9,), (slice(8, None, -1),)), ((4, 5), (slice(1, 3), slice(0, 5))),
-    ((4, 5), (slice(3, None, -1), slice(4, None, -2))), ((0, 3), (slice(0, 0), slice(0, 2))),
-    ((6, 7, 8), (slice(0, 6, 2), slice(1, 6), slice(2, 8, 3))), ((5, 4), (slice(2, 2), slice(0, 4))), ((), ()),
+    ((9,), (slice(2, 7),)),
+    ((9,), (slice(7, 1, -2),)),
+    ((9,), (slice(8, None, -1),)),
+    ((4, 5), (slice(1, 3), slice(0, 5))),
+    ((4, 5), (slice(3, None, -1), slice(4, None, -2))),
+    ((0, 3), (slice(0, 0), slice(0, 2))),
+    ((6, 7, 8), (slice(0, 6, 2), slice(1, 6), slice(2, 8, 3))),
+    ((5, 4), (slice(2, 2), slice(0, 4))),
+    ((), ()),
     ((2, 3, 4, 5, 6), (slice(0, 2), slice(2, None, -1), slice(0, 4), slice(1, 4), slice(0, 6))),
-    ((40, 50), (slice(0, 40), slice(3, 9))), ((40, 50), (slice(0, 40), slice(3, 43))),
+    ((40, 50), (slice(0, 40), slice(3, 9))),
+    ((40, 50), (slice(0, 40), slice(3, 43))),
 ]
 
 
@@ -109,8 +138,14 @@ def test_slice_assign_broadcasts(source_shape):
     source = np.arange(np.prod(source_shape, dtype=int), dtype=np.float32).reshape(source_shape) + 200
     expected = x.copy()
     expected[1:3, 0:5:2] = source
-    (y,) = call("_slice_assign", [(x, "float32"), (source, "float32")], [("float32", (4, 5))],
-                begin=[1, 0], step=[1, 2], shape=[2, 3])
+    (y,) = call(
+        "_slice_assign",
+        [(x, "float32"), (source, "float32")],
+        [("float32", (4, 5))],
+        begin=[1, 0],
+        step=[1, 2],
+        shape=[2, 3],
+    )
     np.testing.assert_array_equal(y, expected)
 
 
@@ -139,8 +174,10 @@ def test_slice_outside_of_the_array_is_refused():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("n", "params"), [(0, {}), (5, {}), (6, {"start": 3.0, "step": 2.0, "repeat": 2}),
-                                           (4, {"start": 9.0, "step": -3.0})])
+@pytest.mark.parametrize(
+    ("n", "params"),
+    [(0, {}), (5, {}), (6, {"start": 3.0, "step": 2.0, "repeat": 2}), (4, {"start": 9.0, "step": -3.0})],
+)
 def test_arange(dtype, n, params):
     start, step, repeat = params.get("start", 0.0), params.get("step", 1.0), params.get("repeat", 1)
     expected = start + step * (np.arange(n) // repeat)

@@ -7,8 +7,19 @@ import pytest
 from kernel_call import FLOATS, call, check, exact, stored, unaligned
 
 SEED = 19
-SHAPES = [((6, 5), 1), ((64, 300), 1), ((4, 3, 7), 1), ((4, 3, 8, 9), 1), ((2, 5, 70, 70), 1), ((4, 8, 9, 3), 3),
-          ((3, 4, 5), 0), ((2, 3, 4, 5, 6), 1), ((300, 20), 1), ((1, 4, 1, 1), 1), ((2, 3, 4, 5, 6), 4)]
+SHAPES = [
+    ((6, 5), 1),
+    ((64, 300), 1),
+    ((4, 3, 7), 1),
+    ((4, 3, 8, 9), 1),
+    ((2, 5, 70, 70), 1),
+    ((4, 8, 9, 3), 3),
+    ((3, 4, 5), 0),
+    ((2, 3, 4, 5, 6), 1),
+    ((300, 20), 1),
+    ((1, 4, 1, 1), 1),
+    ((2, 3, 4, 5, 6), 4),
+]
 
 
 def around(shape, axis):
@@ -35,7 +46,9 @@ def test_batch_norm(dtype, shape, axis, offset):
     channel = (dtype, shape[axis : axis + 1])
     inputs = [(unaligned(x), dtype), (gamma, dtype), (beta, dtype)]
     for inplace in ({}, {0: 0} if dtype in ("float32", "float64") else {}):
-        y, m, s = call("_batch_norm_train", inputs, [(dtype, shape), channel, channel], inplace=inplace, axis=axis, eps=eps)
+        y, m, s = call(
+            "_batch_norm_train", inputs, [(dtype, shape), channel, channel], inplace=inplace, axis=axis, eps=eps
+        )
         check(m, dtype, mean)
         check(s, dtype, var, factor=4)
         check(y, dtype, expected, factor=1 + 20 * (offset > 0))
@@ -49,7 +62,9 @@ def test_batch_norm(dtype, shape, axis, offset):
     dx = scale * (d - dbeta.reshape(wide) / n - normal * dgamma.reshape(wide) / n)
     inputs = [(dy, dtype), (x, dtype), (gamma, dtype), (m, dtype), (s, dtype)]
     for inplace in ({}, *([{0: 0}, {0: 1}] if dtype in ("float32", "float64") else [])):
-        outputs = call("_batch_norm_backward", inputs, [(dtype, shape), channel, channel], inplace=inplace, axis=axis, eps=eps)
+        outputs = call(
+            "_batch_norm_backward", inputs, [(dtype, shape), channel, channel], inplace=inplace, axis=axis, eps=eps
+        )
         for got, wanted in zip(outputs, (dx, dgamma, dbeta), strict=True):
             check(got, dtype, wanted, factor=4)
 
@@ -57,8 +72,13 @@ def test_batch_norm(dtype, shape, axis, offset):
 def test_statistics_of_float16_data_may_be_float32():
     x = np.random.default_rng(SEED).normal(size=(8, 3, 5)).astype(np.float16)
     one, zero = np.ones(3, np.float32), np.zeros(3, np.float32)
-    y, mean, var = call("_batch_norm_train", [(x, "float16"), (one, "float32"), (zero, "float32")],
-                        [("float16", x.shape), ("float32", (3,)), ("float32", (3,))], axis=1, eps=1e-5)
+    y, mean, var = call(
+        "_batch_norm_train",
+        [(x, "float16"), (one, "float32"), (zero, "float32")],
+        [("float16", x.shape), ("float32", (3,)), ("float32", (3,))],
+        axis=1,
+        eps=1e-5,
+    )
     v = x.astype(np.float64)
     check(mean, "float32", v.mean((0, 2)))
     check(var, "float32", v.var((0, 2)))
@@ -71,12 +91,23 @@ def test_no_elements(dtype, shape, axis):
     x = stored(np.zeros(shape), dtype)
     one = stored(np.ones(shape[axis]), dtype)
     channel = (dtype, shape[axis : axis + 1])
-    y, mean, var = call("_batch_norm_train", [(x, dtype), (one, dtype), (one, dtype)], [(dtype, shape), channel, channel], axis=axis, eps=1e-3)
+    y, mean, var = call(
+        "_batch_norm_train",
+        [(x, dtype), (one, dtype), (one, dtype)],
+        [(dtype, shape), channel, channel],
+        axis=axis,
+        eps=1e-3,
+    )
     assert y.shape == shape
     assert not mean.any()
     assert not var.any()
-    _, dgamma, dbeta = call("_batch_norm_backward", [(x, dtype), (x, dtype), (one, dtype), (one, dtype), (one, dtype)],
-                            [(dtype, shape), channel, channel], axis=axis, eps=1e-3)
+    _, dgamma, dbeta = call(
+        "_batch_norm_backward",
+        [(x, dtype), (x, dtype), (one, dtype), (one, dtype), (one, dtype)],
+        [(dtype, shape), channel, channel],
+        axis=axis,
+        eps=1e-3,
+    )
     assert not dgamma.any()
     assert not dbeta.any()
 
@@ -86,8 +117,13 @@ def test_nan_reaches_its_channel_only(shape):
     x = np.zeros(shape, np.float32)
     x[0, 1] = np.nan
     one = np.ones(2, np.float32)
-    y, mean, var = call("_batch_norm_train", [(x, "float32"), (one, "float32"), (one, "float32")],
-                        [("float32", shape), ("float32", (2,)), ("float32", (2,))], axis=1, eps=1e-3)
+    y, mean, var = call(
+        "_batch_norm_train",
+        [(x, "float32"), (one, "float32"), (one, "float32")],
+        [("float32", shape), ("float32", (2,)), ("float32", (2,))],
+        axis=1,
+        eps=1e-3,
+    )
     np.testing.assert_array_equal(np.isnan(mean), [False, True])
     np.testing.assert_array_equal(np.isnan(var), [False, True])
     np.testing.assert_array_equal(y[:, 0], 1)

@@ -10,8 +10,13 @@ import pytest
 from kernel_call import FLOATS, call, check, exact, stored, unaligned
 
 SEED = 13
-TYPES = [{"pool_type": "max"}, {"pool_type": "sum"}, {"pool_type": "avg", "count_include_pad": True},
-         {"pool_type": "avg", "count_include_pad": False}, *({"pool_type": "lp", "p_value": p} for p in (1, 2, 3))]
+TYPES = [
+    {"pool_type": "max"},
+    {"pool_type": "sum"},
+    {"pool_type": "avg", "count_include_pad": True},
+    {"pool_type": "avg", "count_include_pad": False},
+    *({"pool_type": "lp", "p_value": p} for p in (1, 2, 3)),
+]
 GEOMETRIES = [  # data, kernel, stride, pad
     ((2, 3, 9), (3,), (2,), (1,)),
     ((2, 2, 7), (3,), (1,), (0,)),
@@ -40,7 +45,9 @@ def pool(x, dy, out_shape, kernel, stride, pad, pool_type, p_value=2, count_incl
     y, dx = np.zeros(out_shape), np.zeros(x.shape)
     for at in itertools.product(*(range(n) for n in out_shape)):
         starts = [o * s - p for o, s, p in zip(at[2:], stride, pad, strict=True)]
-        where = tuple(slice(max(0, b), max(0, min(b + k, n))) for b, k, n in zip(starts, kernel, x.shape[2:], strict=True))
+        where = tuple(
+            slice(max(0, b), max(0, min(b + k, n))) for b, k, n in zip(starts, kernel, x.shape[2:], strict=True)
+        )
         window, grads = x[(*at[:2], *where)], dx[(*at[:2], *where)]
         if pool_type == "max":
             if window.size:
@@ -50,13 +57,18 @@ def pool(x, dy, out_shape, kernel, stride, pad, pool_type, p_value=2, count_incl
                 y[at] = -np.inf
             continue
         if pool_type == "avg":
-            n = window.size if not count_include_pad else math.prod(
-                min(b + k, m + p) - b for b, k, m, p in zip(starts, kernel, x.shape[2:], pad, strict=True))
+            n = (
+                window.size
+                if not count_include_pad
+                else math.prod(
+                    min(b + k, m + p) - b for b, k, m, p in zip(starts, kernel, x.shape[2:], pad, strict=True)
+                )
+            )
             y[at] = window.sum() / max(n, 1)
             grads += dy[at] / max(n, 1)
             continue
         power = p_value if pool_type == "lp" else 1
-        total = (window ** power).sum()
+        total = (window**power).sum()
         y[at] = np.sqrt(total) if power == 2 else np.cbrt(total) if power == 3 else total
         if y[at] != 0 or power == 1:
             grads += dy[at] * (window / (y[at] or 1)) ** (power - 1)
@@ -87,7 +99,9 @@ def forward_and_gradient(values, shape, **params):
     x = np.array(values, np.float32).reshape(1, 1, -1)
     (y,) = call("Pooling", [(x, "float32")], [("float32", (1, 1, shape))], **params)
     dy = np.arange(1, shape + 1, dtype=np.float32).reshape(y.shape)
-    (dx,) = call("_pooling_backward", [(dy, "float32"), (x, "float32"), (y, "float32")], [("float32", x.shape)], **params)
+    (dx,) = call(
+        "_pooling_backward", [(dy, "float32"), (x, "float32"), (y, "float32")], [("float32", x.shape)], **params
+    )
     return y.ravel().tolist(), dx.ravel().tolist()
 
 
@@ -98,21 +112,30 @@ def test_first_of_equal_maxima_gets_the_gradient():
 
 
 def test_maximum_ignores_nan_as_mxnet_does():
-    y, dx = forward_and_gradient([1, np.nan, 3, 2, np.nan, 5, 1], 3, kernel=(2,), stride=(2,), pad=(0,), pool_type="max")
+    y, dx = forward_and_gradient(
+        [1, np.nan, 3, 2, np.nan, 5, 1], 3, kernel=(2,), stride=(2,), pad=(0,), pool_type="max"
+    )
     assert y == [1, 3, 5]
     assert dx == [1, 0, 2, 0, 0, 3, 0]
 
 
 def test_maximum_of_nothing_but_nan_or_minus_infinity():
-    y, dx = forward_and_gradient([np.nan, np.nan, -np.inf, np.nan], 2, kernel=(2,), stride=(2,), pad=(0,), pool_type="max")
+    y, dx = forward_and_gradient(
+        [np.nan, np.nan, -np.inf, np.nan], 2, kernel=(2,), stride=(2,), pad=(0,), pool_type="max"
+    )
     assert np.isnan(y[0])
     assert y[1] == -np.inf
     assert dx == [0, 0, 2, 0]
 
 
-@pytest.mark.parametrize(("kind", "y", "dx"), [
-    ("max", [1, 4, np.finfo(np.float32).min], [1, 0, 0, 2]), ("avg", [0.5, 3.5, 0], [0.5, 0, 1, 1]),
-    ("sum", [1, 7, 0], [1, 0, 2, 2])])
+@pytest.mark.parametrize(
+    ("kind", "y", "dx"),
+    [
+        ("max", [1, 4, np.finfo(np.float32).min], [1, 0, 0, 2]),
+        ("avg", [0.5, 3.5, 0], [0.5, 0, 1, 1]),
+        ("sum", [1, 7, 0], [1, 0, 2, 2]),
+    ],
+)
 def test_window_that_hangs_over_the_edge(kind, y, dx):
     got = forward_and_gradient([1, 2, 3, 4], 3, kernel=(2,), stride=(3,), pad=(1,), pool_type=kind)
     np.testing.assert_allclose(got[0], np.array(y, np.float32))
@@ -135,5 +158,7 @@ def test_many_planes_on_several_threads():
     (y,) = call("Pooling", [(x, "float32")], [("float32", (32, 64, 14, 14))], **params)
     blocks = x.reshape(32, 64, 14, 2, 14, 2)
     np.testing.assert_array_equal(y, blocks.max(axis=(3, 5)))
-    (dx,) = call("_pooling_backward", [(y, "float32"), (x, "float32"), (y, "float32")], [("float32", x.shape)], **params)
+    (dx,) = call(
+        "_pooling_backward", [(y, "float32"), (x, "float32"), (y, "float32")], [("float32", x.shape)], **params
+    )
     np.testing.assert_array_equal(dx, np.where(x == y.repeat(2, 2).repeat(2, 3), x, 0))
