@@ -26,7 +26,9 @@ _NAMES = {number: name for name, (number, _, _) in OPCODES.items()}
 
 def _truncated(a, b):
     with np.errstate(all="ignore"):
-        return np.where(b == 0, 0, np.trunc(a / np.where(b == 0, 1, b))).astype(a.dtype) if a.dtype.kind == "i" else a / b
+        return (
+            np.where(b == 0, 0, np.trunc(a / np.where(b == 0, 1, b))).astype(a.dtype) if a.dtype.kind == "i" else a / b
+        )
 
 
 _FUNCTIONS = {
@@ -135,7 +137,9 @@ class NumpyCore:
 
 
 class NumpyPlan:
-    def __init__(self, inputs, outputs, slots, steps, *, written_inputs, output_alias, n_visible, saved, grad_inputs, graph):
+    def __init__(
+        self, inputs, outputs, slots, steps, *, written_inputs, output_alias, n_visible, saved, grad_inputs, graph
+    ):
         self.inputs, self.outputs, self.slots, self.steps = inputs, outputs, slots, steps
         self.written_inputs, self.aliases, self.n_visible = written_inputs, output_alias, n_visible
         self.saved, self.grad_inputs, self.graph = saved, grad_inputs, graph

@@ -89,7 +89,9 @@ def _broadcasts(a, b):
         return False
 
 
-@pytest.mark.parametrize("dtypes", [("int32",), ("int8", "int32"), ("uint8", "int32"), ("int32", "int64"), ("float64",)])
+@pytest.mark.parametrize(
+    "dtypes", [("int32",), ("int8", "int32"), ("uint8", "int32"), ("int32", "int64"), ("float64",)]
+)
 @pytest.mark.parametrize("seed", range(40))
 def test_random_graph_equals_numpy(device, seed, dtypes):
     made = RandomGraph(seed, dtypes)
@@ -190,9 +192,7 @@ def test_arena_is_reused(device):
 
 
 def test_constants_are_operands_or_filled_memory(device):
-    names, plan = steps(
-        device, lambda F, x: (x + F.full((3, 1), 2.0), F.transpose(F.ones((4, 3)))), (FLOAT32, SHAPE)
-    )
+    names, plan = steps(device, lambda F, x: (x + F.full((3, 1), 2.0), F.transpose(F.ones((4, 3)))), (FLOAT32, SHAPE))
     assert sorted(names) == ["_pointwise", "_pointwise", "_transpose"]
     first, second = plan.run([np.zeros(SHAPE, "f")])
     assert (first == 2).all()

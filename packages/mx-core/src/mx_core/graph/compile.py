@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..op.definition import OpDef
-from .fuse import Call, fuse
+from .call import Call
+from .fuse import fuse
 from .gradient import Record, gradient_graph, record_gradient
 from .memory import Layout, place
 from .node import Graph, Scalar, Value

@@ -18,8 +18,8 @@ from ..op.pointwise import OPCODES
 from .target import Target
 
 if TYPE_CHECKING:
+    from .call import Call
     from .compile import Compiled
-    from .fuse import Call
     from .node import Graph, Value
 
 __all__ = ["explain", "explain_compiled", "explain_graph", "explain_program"]
@@ -69,9 +69,7 @@ def explain_graph(graph: Graph) -> str:
             names[output] = f"v{len(names) - len(graph.inputs)}"
         arguments = [names.get(value, "?") for value in node.inputs if value is not None]
         arguments += [f"{key}={value!r}" for key, value in node.params.items()]
-        arguments += [
-            f"{key}={value!r}" for key, value in zip(node.op.runtime_names, node.scalars, strict=True)
-        ]
+        arguments += [f"{key}={value!r}" for key, value in zip(node.op.runtime_names, node.scalars, strict=True)]
         made = ", ".join(f"{names[output]} {_type(output)}" for output in node.outputs)
         lines.append(f"  {made} = {node.op.name}({', '.join(arguments)})")
     return "\n".join(lines)

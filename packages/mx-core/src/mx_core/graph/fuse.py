@@ -9,46 +9,22 @@ leaves the program would have raised the stage. Pointwise nodes sink to the late
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..dtypes import BFLOAT16, BOOL, FLOAT16, INT8, UINT8
 from ..op.pointwise import COMPUTE_OF, OPCODES, TRUTH_OPCODES
 from ..op.primitives import FULL, REDUCE
+from .call import Call, kernel_params
 from .node import Graph, Node, Value
 from .passes import root_of
 from .program import Program, lower_program
 
-__all__ = ["Call", "fuse"]
+__all__ = ["fuse"]
 
 _CAST = OPCODES["cast"][0]
 _NARROW_INTEGERS = frozenset((UINT8, INT8, BOOL))
 _NARROW_FLOATS = frozenset((FLOAT16, BFLOAT16))
 _MAX_SIBLING_INPUTS = 12
 _MAX_NODES = 64
-
-
-class Call:
-    """One kernel call to be prepared: names values, not memory. nodes: what it computes, for explain()."""
-
-    __slots__ = ("inputs", "kernel", "nodes", "outputs", "params", "prepared", "scalars")
-
-    def __init__(
-        self,
-        kernel: str,
-        inputs: Sequence[Value],
-        outputs: Sequence[Value],
-        params: dict[str, Any],
-        scalars: Sequence[Any] = (),
-        nodes: Sequence[Node] = (),
-        prepared: Any = None,
-    ) -> None:
-        self.kernel = kernel
-        self.inputs = inputs
-        self.outputs = outputs
-        self.params = params
-        self.scalars = scalars
-        self.nodes = nodes
-        self.prepared = prepared
 
 
 def _narrows(value: Value) -> bool:
@@ -117,9 +93,7 @@ class _Fusion:
 
     def find_stages(self) -> list[Node]:
         """See Note [stages]; returns the nodes that make calls of their own."""
-        items = [
-            node for node in self.nodes if not node.op.view and node.op is not FULL and node not in self.absorbed
-        ]
+        items = [node for node in self.nodes if not node.op.view and node.op is not FULL and node not in self.absorbed]
         items_and_constants = items + [
             node
             for node in self.nodes
@@ -217,7 +191,7 @@ class _Fusion:
             return self._reduction(node)
         if node.op.opcode is None:
             inputs = [value for value in node.inputs if value is not None]
-            return Call(node.op.kernel, inputs, node.outputs, node.params, node.scalars, (node,), node.prepared)
+            return Call(node.op.kernel, inputs, node.outputs, kernel_params(node), node.scalars, (node,), node.prepared)
         inside = set(group)
         outputs = [
             member.outputs[0]
@@ -228,9 +202,7 @@ class _Fusion:
         return Call("_pointwise", inputs, outputs, params, scalars, group)
 
     def _reduction(self, node: Node) -> Call:
-        params = node.op.lower_rule(
-            [(value.dtype, value.shape) for value in node.inputs], (), op=node.params["op"], axes=node.params["axes"]
-        )
+        params = kernel_params(node)
         params["shape"] = node.inputs[0].shape
         producers = self.producers.get(node)
         if producers is None and not (node.inputs[0].node is not None and node.inputs[0].node.op is FULL):

@@ -271,7 +271,8 @@ def gradient_graph(record: Record, heads: Sequence[int], keep: Any) -> tuple[Gra
     tracer = Tracer(graph, record.is_train, keep)
     # Differentiating again may have added nodes; the joint graph keeps them for the next set of heads.
     known = {
-        value: tracer.add_input(value.dtype, value.shape) for value in (*[record.heads[i] for i in heads], *record.saved)
+        value: tracer.add_input(value.dtype, value.shape)
+        for value in (*[record.heads[i] for i in heads], *record.saved)
     }
     rebuild(tracer, known, [g for g in gradients if g is not None])
     return graph, [None if g is None else known[g] for g in gradients]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..dtypes import ITEMSIZE
 from ..op.primitives import COPY
-from .fuse import Call
+from .call import Call
 from .node import Graph, Value
 from .passes import root_of
 
@@ -76,10 +76,12 @@ def place(graph: Graph, calls: list[Call], outputs: Sequence[Value | None], targ
     fixed = {id(c.call): c.slot for c in (*before, *after)}
     for call in layout.calls:
         slot = fixed.get(id(call))
-        layout.call_slots.append((
-            tuple([slot_of[root_of(value)] for value in call.inputs]),
-            (slot,) if slot is not None else tuple([slot_of[value] for value in call.outputs]),
-        ))
+        layout.call_slots.append(
+            (
+                tuple([slot_of[root_of(value)] for value in call.inputs]),
+                (slot,) if slot is not None else tuple([slot_of[value] for value in call.outputs]),
+            )
+        )
     return layout
 
 

@@ -161,9 +161,7 @@ class Program:
         return params, list(self.inputs), [number for number, _ in self.scalars]
 
 
-def lower_program(
-    nodes: Sequence[Node], outputs: Sequence[Value]
-) -> tuple[dict[str, Any], list[Value], list[int]]:
+def lower_program(nodes: Sequence[Node], outputs: Sequence[Value]) -> tuple[dict[str, Any], list[Value], list[int]]:
     """The program of pointwise nodes in running order, which stores outputs."""
     program = Program()
     for node in nodes:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..dtypes import name_of
 from ..errors import MXNetError, OpNotAvailable
-from .fuse import Call
+from .call import Call, kernel_params
 from .node import Node, Scalar
 
 __all__ = ["Target"]
@@ -51,7 +51,7 @@ class Target:
     def prepare_node(self, node: Node) -> Any:
         """As prepare, of a node's own kernel."""
         inputs = [value for value in node.inputs if value is not None]
-        call = Call(node.op.kernel, inputs, node.outputs, node.params, node.scalars, (node,))
+        call = Call(node.op.kernel, inputs, node.outputs, kernel_params(node), node.scalars, (node,))
         return self._try(call)
 
     def prepare_call(self, call: Call) -> None:
@@ -66,23 +66,18 @@ class Target:
     def _try(self, call: Call) -> Any:
         in_types = [(value.dtype, value.shape) for value in call.inputs]
         out_types = [(value.dtype, value.shape) for value in call.outputs]
-        params = call.params
-        node = call.nodes[0] if call.nodes else None
-        if node is not None and node.op.lower_rule is not None and call.kernel == node.op.kernel and call.kernel[1:] != "reduce":
-            accepted = node.op.lower_params
-            given = params if accepted is None else {name: params[name] for name in accepted if name in params}
-            params = node.op.lower_rule(in_types, out_types, **given)
         for scalar in call.scalars:
             if isinstance(scalar, Scalar) and scalar.key[0] != "scalar":
                 msg = f"[{call.kernel}] its runtime parameter must be given as it is or as a number, not computed: {scalar}"
                 raise MXNetError(msg)
-        return self.prepare(call.kernel, in_types, out_types, params, len(call.scalars))
+        return self.prepare(call.kernel, in_types, out_types, call.params, len(call.scalars))
 
     def _explain(self, call: Call, reason: str) -> str:
         names = " + ".join(dict.fromkeys(node.op.name.lstrip("_") for node in call.nodes)) or call.kernel
         types = ", ".join(f"{name_of(value.dtype)}{value.shape}" for value in call.inputs)
         if reason:
-            return f"[{names}] no kernel for {self}, {types}: {reason}. Cast or reshape the input, or install another kernel package."
+            cure = "Cast or reshape the input, or install another kernel package."
+            return f"[{names}] no kernel for {self}, {types}: {reason}. {cure}"
         device = _DEVICE_NAMES.get(self.device_type, str(self.device_type))
         listed = getattr(self.core, "kernel_names", lambda _: [])(device)
         if not listed:

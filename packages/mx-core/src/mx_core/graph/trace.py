@@ -174,7 +174,8 @@ class Tracer:
         """Numbers in the place of arrays, as in F.where(mask, x, 0), become 0-d constants of the arrays' type."""
         dtype = [i.dtype for i in inputs if i.__class__ is Value][-1]
         return [
-            i if i is None or i.__class__ is Value else self.record(FULL, value=i, shape=(), dtype=dtype) for i in inputs
+            i if i is None or i.__class__ is Value else self.record(FULL, value=i, shape=(), dtype=dtype)
+            for i in inputs
         ]
 
     def _node(self, opdef: OpDef, inputs: tuple[Any, ...], static: dict[str, Any], runtime: tuple[Any, ...]) -> Node:

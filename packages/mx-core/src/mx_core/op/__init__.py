@@ -5,6 +5,7 @@ Bodies and rules may use the primitives of primitives.py besides every other ope
 
 from __future__ import annotations
 
+from . import primitives  # noqa: E402, F401 - defines the primitives that the compiler knows
 from .definition import (
     Aux,
     Hidden,
@@ -36,7 +37,6 @@ from .params import (
     Runtime,
     Shape,
 )
-from . import primitives  # noqa: E402, F401 - defines the primitives that the compiler knows
 
 __all__ = [
     "Aux", "Axes", "Axis", "DType", "Enum", "Floats", "Hidden", "Inference", "Ints", "Negative", "NonNegative", "OpDef",

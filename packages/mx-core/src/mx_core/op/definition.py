@@ -22,6 +22,7 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, TypeVar
 
 from ..errors import MXNetError, ParameterError, PluginError
@@ -45,6 +46,9 @@ class _Marked:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
+
+    def __or__(self, other: None) -> _Marked:  # Aux[Tensor] | None
+        return self
 
 
 _AUX, _HIDDEN = _Marked("aux"), _Marked("hidden")
@@ -267,11 +271,11 @@ class _Required:
 
 
 REQUIRED = _Required()
-_SIGNATURE_FIELDS = frozenset(
-    "input_names optional_inputs aux_inputs variadic n_required param_names param_types param_defaults runtime_names "
-    "runtime_types runtime_defaults n_outputs n_visible has_body grad_params infer_params lower_params body_params "
-    "call_order _static_schema _runtime_schema".split()
-)
+_SIGNATURE_FIELDS = {
+    "input_names", "optional_inputs", "aux_inputs", "variadic", "n_required", "param_names", "param_types",
+    "param_defaults", "runtime_names", "runtime_types", "runtime_defaults", "call_order", "n_outputs",
+    "n_visible", "has_body", "grad_params", "infer_params", "lower_params", "_static_schema", "_runtime_schema",
+}  # fmt: skip
 _missing_value: Any = None
 
 
@@ -317,9 +321,7 @@ def read_signature(opdef: OpDef) -> None:
     fields["lower_params"] = _accepted(opdef.lower_rule)
 
 
-def _read_params(
-    opdef: OpDef, keywords: tuple[str, ...], annotations: dict[str, Any], given: dict[str, Any]
-) -> None:
+def _read_params(opdef: OpDef, keywords: tuple[str, ...], annotations: dict[str, Any], given: dict[str, Any]) -> None:
     static: list[tuple[str, ParamType, Any]] = []
     runtime: list[tuple[str, ParamType, Any]] = []
     for name in keywords:
@@ -343,12 +345,12 @@ def _read_params(
 def _read_outputs(opdef: OpDef, returned: Any) -> None:
     fields = opdef.__dict__
     if not isinstance(returned, types.GenericAlias):
-        total = hidden = 1
-        hidden = 0
+        total, unseen = 1, set(opdef.writes.values())
     elif returned.__origin__ is list:
-        total, hidden = -1, 0
+        total, unseen = -1, set()
     else:
-        total, hidden = len(returned.__args__), sum(item is _HIDDEN for item in returned.__args__)
+        total = len(returned.__args__)
+        unseen = {i for i, item in enumerate(returned.__args__) if item is _HIDDEN}.union(opdef.writes.values())
     if opdef.num_outputs is not None:
         total = -1
     elif total < 0:
@@ -360,7 +362,7 @@ def _read_outputs(opdef: OpDef, returned: Any) -> None:
     elif opdef.visible is not None or total < 0:
         fields["n_visible"] = -1
     else:
-        fields["n_visible"] = total - len(set(opdef.writes.values()).union(range(total - hidden, total)))
+        fields["n_visible"] = total - len(unseen)
 
 
 def _accepted(rule: Callable[..., Any] | None) -> tuple[str, ...] | None:
@@ -424,14 +426,10 @@ def register(opdef: OpDef, plugin: str | None = None) -> OpDef:
 def find_op(name: str) -> OpDef | None:
     """The operator of this name or alias, or None."""
     found = _registry.get(name)
-    if found is None and "mx_core.ops" not in sys.modules:
-        from importlib import import_module
+    if found is None:
+        from ..registry import define_all  # not at the top: it imports this module
 
-        try:
-            import_module("mx_core.ops")
-        except ModuleNotFoundError as error:
-            if error.name != "mx_core.ops":
-                raise
+        define_all()
         found = _registry.get(name)
     return found
 
@@ -467,7 +465,8 @@ def registering(plugin: str) -> Iterator[None]:
 
 @contextmanager
 def isolated_registry() -> Iterator[None]:
-    """For tests: operators registered inside are forgotten at the end."""
+    """For tests: operators registered inside are forgotten at the end; those of mx_core.ops are there before."""
+    _define_core_ops()
     saved = dict(_registry)
     try:
         yield

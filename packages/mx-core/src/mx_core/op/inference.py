@@ -125,6 +125,10 @@ class Inference:
                     slot.shape = merged
                     self.changed = True
                 return merged
+        return self._wrong_shape(slot, shape, why)
+
+    def _wrong_shape(self, slot: Any, shape: Shape, why: str) -> NoReturn:
+        mine = slot.shape
         expected = f"{why} = {_show(shape)}" if why else _show(shape)
         hint = " Did you mean its transpose?" if len(mine) == 2 and mine == tuple(shape)[::-1] else ""
         self.fail_shape(f"{self.name_of(slot)} must have shape {expected}, got {_show(mine)}.{hint}")
@@ -139,7 +143,7 @@ class Inference:
             self.changed = True
             return dtype
         reason = f" ({why})" if why else ""
-        self.fail_dtype(
+        return self.fail_dtype(
             f"{self.name_of(slot)} must have element type {name_of(dtype)}{reason}, got {name_of(mine)}. "
             f"Cast it: .astype('{name_of(dtype)}')"
         )
@@ -289,6 +293,8 @@ def infer_with(opdef: OpDef, t: Inference, inputs: Sequence[Any], params: dict[s
     """Run opdef's rule once; the output slots as a tuple."""
     rule = opdef.infer_rule
     if rule is None:
+        if len(inputs) == 1:
+            return (inputs[0],)
         if opdef.opcode == _WHERE:  # the condition may have a type of its own
             made = t.broadcast(*inputs[1:])
             made.shape = t.broadcast_shapes(inputs[0].shape, made.shape)

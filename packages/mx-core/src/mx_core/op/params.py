@@ -220,7 +220,9 @@ class Enum:
     """``Enum("max", "avg")`` or ``Enum["max", "avg"]``: one of the given strings."""
 
     def __new__(cls, *choices: str) -> ParamType:  # type: ignore[misc]
-        text = " or ".join([", ".join(map(repr, choices[:-1])), repr(choices[-1])] if choices[1:] else map(repr, choices))
+        text = " or ".join(
+            [", ".join(map(repr, choices[:-1])), repr(choices[-1])] if choices[1:] else map(repr, choices)
+        )
         return ParamType("str", text, _str, frozenset(choices).__contains__, f"be {text}")
 
     def __class_getitem__(cls, choices: str | tuple[str, ...]) -> ParamType:

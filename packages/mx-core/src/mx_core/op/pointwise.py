@@ -10,17 +10,19 @@ F32, F64, I32, I64 = 0, 1, 2, 3
 COMPUTE_OF = {0: F32, 1: F64, 2: F32, 12: F32, 3: I32, 4: I32, 5: I32, 7: I32, 6: I64}
 
 _BINARY = (
-    "add sub mul div mod power maximum minimum hypot equal not_equal lesser lesser_equal greater greater_equal "
-    "logical_and logical_or logical_xor"
-).split()
+    "add", "sub", "mul", "div", "mod", "power", "maximum", "minimum", "hypot", "equal", "not_equal", "lesser",
+    "lesser_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor",
+)  # fmt: skip
 _UNARY = (
-    "logical_not negative abs sign round rint ceil floor trunc square sqrt rsqrt cbrt rcbrt exp log log10 log2 log1p "
-    "expm1 sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh"
-).split()
-_FLOAT_ONLY = frozenset(
-    "hypot sqrt rsqrt cbrt rcbrt exp log log10 log2 log1p expm1 sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh "
-    "arccosh arctanh arctan2 gamma gammaln digamma erf erfinv sigmoid isnan isinf isfinite softrelu".split()
-)
+    "logical_not", "negative", "abs", "sign", "round", "rint", "ceil", "floor", "trunc", "square", "sqrt",
+    "rsqrt", "cbrt", "rcbrt", "exp", "log", "log10", "log2", "log1p", "expm1", "sin", "cos", "tan", "arcsin",
+    "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh",
+)  # fmt: skip
+_FLOAT_ONLY = {
+    "hypot", "sqrt", "rsqrt", "cbrt", "rcbrt", "exp", "log", "log10", "log2", "log1p", "expm1", "sin", "cos",
+    "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "arctan2",
+    "gamma", "gammaln", "digamma", "erf", "erfinv", "sigmoid", "isnan", "isinf", "isfinite", "softrelu",
+}  # fmt: skip
 _REST = {
     "arctan2": (52, 2), "gamma": (53, 1), "gammaln": (54, 1), "digamma": (55, 1), "erf": (56, 1), "erfinv": (57, 1),
     "sigmoid": (58, 1), "relu": (59, 1), "reciprocal": (60, 1), "where": (61, 3), "isnan": (62, 1), "isinf": (63, 1),
@@ -41,10 +43,8 @@ def _table() -> dict[str, tuple[int, int, bool]]:
 OPCODES = _table()
 
 # Their result is 0 or 1 whatever the type, so it survives narrowing.
-TRUTH_OPCODES = frozenset(
-    OPCODES[name][0]
-    for name in (
-        "equal not_equal lesser lesser_equal greater greater_equal logical_and logical_or logical_xor logical_not "
-        "isnan isinf isfinite"
-    ).split()
-)
+_TRUTHS = {
+    "equal", "not_equal", "lesser", "lesser_equal", "greater", "greater_equal", "logical_and", "logical_or",
+    "logical_xor", "logical_not", "isnan", "isinf", "isfinite",
+}  # fmt: skip
+TRUTH_OPCODES = frozenset(OPCODES[name][0] for name in _TRUTHS)
