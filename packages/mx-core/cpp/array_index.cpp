@@ -67,7 +67,8 @@ int array_setitem(PyObject *self, PyObject *key, PyObject *value) {
     if (tape.recording && a->edge)
       fail("MXNetError", "[setitem] x[...] = value would overwrite an array that autograd has recorded. Do it outside autograd.record(), "
                          "or build the new array with operators (where, concat, slice_assign)");
-    if (is_whole(key) && is_array(value) && as_array(value)->tensor.type == a->tensor.type) {
+    bool recorded = tape.recording && is_array(value) && as_array(value)->edge;  // then gradients flow through the assignment
+    if (!recorded && is_whole(key) && is_array(value) && as_array(value)->tensor.type == a->tensor.type) {
       copy_tensor(as_array(value)->tensor, a->tensor);
       return 0;
     }
