@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ..errors import ParameterError, ShapeError
 
 __all__ = [
+    "COMPOSED",
     "broadcast_shape",
     "normal_axes",
     "normal_axis",
@@ -22,6 +23,9 @@ __all__ = [
 ]
 
 IntTuple = tuple[int, ...]
+
+# The kernel name of compositions whose own name belongs to a kernel that wants normalised parameters: no kernel has it.
+COMPOSED = "(composed)"
 
 
 def normal_axis(name: str, axis: int, ndim: int) -> int:

@@ -9,8 +9,8 @@ import math
 
 from ..errors import ParameterError, ShapeError
 from ..op import Enum, NonNegative, Positive, Shape, Tensor, op
-from ._shapes import window_shape
-from .linear import COMPOSED, check_types
+from ._shapes import COMPOSED, window_shape
+from .linear import check_types
 from .nn import require_float
 
 _LAYOUTS = ("NCW", "NCHW", "NCDHW")

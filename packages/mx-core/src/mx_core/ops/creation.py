@@ -6,6 +6,7 @@ import math
 
 from ..errors import ParameterError, ShapeError
 from ..op import DType, NonNegative, Positive, Shape, Tensor, op
+from ._shapes import COMPOSED
 
 
 def _array_shape(name, shape):
@@ -45,7 +46,7 @@ def _(t, *, repeat, count, dtype):
     return t.out((count * repeat,), dtype)
 
 
-@op
+@op(kernel=COMPOSED)
 def _arange(
     F,
     *,

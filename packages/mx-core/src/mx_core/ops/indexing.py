@@ -11,8 +11,8 @@ import math
 from ..dtypes import FLOAT32
 from ..errors import ParameterError, ShapeError
 from ..op import Axis, DType, Enum, NonNegative, Positive, Shape, Tensor, op
-from ._shapes import normal_axis
-from .linear import COMPOSED, check_types
+from ._shapes import COMPOSED, normal_axis
+from .linear import check_types
 
 _Mode = Enum("clip", "wrap")
 

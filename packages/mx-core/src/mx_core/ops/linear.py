@@ -9,10 +9,6 @@ from ..op import Enum, OpDef, Positive, Tensor, op
 from ..op.inference import Inference, infer_with
 
 
-# The kernel name of compositions whose own name belongs to a kernel with normalised parameters.
-COMPOSED = "(composed)"
-
-
 def check_types(opdef: OpDef, *inputs, **params) -> None:
     """Validate complete inputs by opdef's inference rule, inside of its body."""
     infer_with(opdef, Inference(opdef, inputs), inputs, params)

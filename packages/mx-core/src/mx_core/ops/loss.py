@@ -41,7 +41,7 @@ def MakeLoss(
 def _(F, dy, y, data, *, grad_scale, valid_thresh, normalization):
     if normalization == "valid":
         count = F._reduce(data > valid_thresh, op="sum", axes=tuple(range(data.ndim)), keepdims=True)
-        return F._broadcast_to(grad_scale / F._maximum_scalar(count, scalar=1.0), data.shape)
+        return F._broadcast(grad_scale / F._maximum_scalar(count, scalar=1.0), shape=data.shape)
     scale = grad_scale / data.shape[0] if normalization == "batch" else grad_scale
     return F.full(data.shape, scale, data.dtype)
 
@@ -131,7 +131,7 @@ def _cross_entropy_gradient(
         F._range(start=0.0, step=1.0, repeat=1, count=k, dtype=y.dtype),
         shape=tuple(k if i == axis else 1 for i in range(len(shape))),
     )
-    hit = F._broadcast_to(F.broadcast_equal(classes, wanted), shape)
+    hit = F._broadcast(F.broadcast_equal(classes, wanted), shape=shape)
     if smooth_alpha:
         rest = smooth_alpha / max(k - 1, 1)
         target = hit * (1.0 - smooth_alpha - rest) + rest

@@ -7,8 +7,7 @@ import math
 from ..dtypes import FLOAT16, FLOAT32, FLOAT64, is_float, name_of
 from ..errors import DTypeError, ParameterError, ShapeError
 from ..op import Axis, DType, Enum, Hidden, Range, Tensor, op
-from ._shapes import normal_axes, normal_axis
-from .linear import COMPOSED
+from ._shapes import COMPOSED, normal_axes, normal_axis
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -169,7 +168,7 @@ def _within(F, name, data, length, axis):
     steps = F._range(start=0.0, step=1.0, repeat=1, count=data.shape[axis], dtype="int32")
     places = F._view(steps, shape=tuple(dim if i == axis else 1 for i, dim in enumerate(data.shape)))
     limit = F._view(F._cast(length, dtype="int32"), shape=(*shape[:axis], 1, *shape[axis:]))
-    return F._cast(F._broadcast_to(F.broadcast_lesser(places, limit), data.shape), dtype=data.dtype)
+    return F._cast(F._broadcast(F.broadcast_lesser(places, limit), shape=data.shape), dtype=data.dtype)
 
 
 @op(method=True, kernel=COMPOSED)

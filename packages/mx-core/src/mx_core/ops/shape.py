@@ -11,7 +11,7 @@ import math
 from ..errors import ParameterError, ShapeError
 from ..op import Axes, Axis, Positive, Shape, Tensor, op
 from ..op.params import OptionalInts
-from ._shapes import broadcast_shape, normal_axes, normal_axis, reshaped, slice_bounds, split_bounds
+from ._shapes import COMPOSED, broadcast_shape, normal_axes, normal_axis, reshaped, slice_bounds, split_bounds
 
 # -- primitives: every parameter is complete and normalised ---------------------------------------------------------
 
@@ -344,7 +344,7 @@ def slice_like(F, data: Tensor, shape_like: Tensor, *, axes: Axes = ()) -> Tenso
     return F._slice(data, begin=(0,) * data.ndim, step=(1,) * data.ndim, shape=tuple(shape))
 
 
-@op(aliases=["_crop_assign"])
+@op(aliases=["_crop_assign"], kernel=COMPOSED)
 def _slice_assign(
     F, lhs: Tensor, rhs: Tensor, *, begin: OptionalInts, end: OptionalInts, step: OptionalInts = ()
 ) -> Tensor:
@@ -353,7 +353,8 @@ def _slice_assign(
     if broadcast_shape("_slice_assign", shape, rhs.shape) != shape:
         msg = f"[_slice_assign] rhs {rhs.shape} does not broadcast to the slice's shape {shape}"
         raise ShapeError(msg)
-    return F._slice_set(lhs, rhs, begin=starts, step=steps, shape=shape)
+    value = rhs.reshape((1,) * (lhs.ndim - rhs.ndim) + rhs.shape)
+    return F._slice_set(lhs, value, begin=starts, step=steps, shape=shape)
 
 
 @op(aliases=["_crop_assign_scalar"])
@@ -374,7 +375,7 @@ def _spread(F, name, data, shape):
         if have not in (want, 1):
             msg = f"[{name}] cannot broadcast {data.shape} to {shape}: axis {axis} has size {have}, not 1 or {want}"
             raise ShapeError(msg)
-    return F._broadcast_to(data, shape=shape)
+    return F._broadcast(data, shape=shape)
 
 
 def _check_ndim(name, data, shape):
@@ -436,7 +437,7 @@ def tile(F, data: Tensor, *, reps: Shape) -> Tensor:
         raise ParameterError(msg)
     source = tuple(size for dim in shape for size in (1, dim))
     target = tuple(size for dim, count in zip(shape, times, strict=True) for size in (count, dim))
-    wide = F._broadcast_to(F._view(data, shape=source), shape=target)
+    wide = F._broadcast(F._view(data, shape=source), shape=target)
     return F._view(wide, shape=tuple(dim * count for dim, count in zip(shape, times, strict=True)))
 
 
@@ -449,7 +450,7 @@ def repeat(F, data: Tensor, *, repeats: int, axis: Axis | None = None) -> Tensor
     shape = (data.size,) if axis is None else data.shape
     at = 0 if axis is None else normal_axis("repeat", axis, data.ndim)
     thin = F._view(data, shape=(*shape[: at + 1], 1, *shape[at + 1 :]))
-    wide = F._broadcast_to(thin, shape=(*shape[: at + 1], repeats, *shape[at + 1 :]))
+    wide = F._broadcast(thin, shape=(*shape[: at + 1], repeats, *shape[at + 1 :]))
     return F._view(wide, shape=(*shape[:at], shape[at] * repeats, *shape[at + 1 :]))
 
 
