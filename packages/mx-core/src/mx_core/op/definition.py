@@ -18,11 +18,9 @@ keyword-only ones are parameters (see params.py). A body that is only a docstrin
 
 from __future__ import annotations
 
-import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any, TypeVar
 
 from ..errors import MXNetError, ParameterError, PluginError
@@ -236,7 +234,7 @@ class OpDef:
     def count_visible(self, params: dict[str, Any]) -> int:
         """The number of outputs that users see."""
         if callable(self.visible):
-            return self.visible(params)
+            return int(self.visible(params))
         return self.n_visible if self.n_visible >= 0 else self.count_outputs(params)
 
     def make_callable(self) -> Any:
@@ -427,11 +425,20 @@ def find_op(name: str) -> OpDef | None:
     """The operator of this name or alias, or None."""
     found = _registry.get(name)
     if found is None:
-        from ..registry import define_all  # not at the top: it imports this module
-
-        define_all()
+        _define_all()
         found = _registry.get(name)
     return found
+
+
+def _define_all() -> None:
+    from ..registry import define_all  # not at the top: it imports this module
+
+    define_all()
+
+
+def _define_core_ops() -> None:
+    """Import mx_core.ops, whose operators need no plug-in hook to be found."""
+    import_module("mx_core.ops")
 
 
 def get_op(name: str) -> OpDef:
@@ -465,8 +472,8 @@ def registering(plugin: str) -> Iterator[None]:
 
 @contextmanager
 def isolated_registry() -> Iterator[None]:
-    """For tests: operators registered inside are forgotten at the end; those of mx_core.ops are there before."""
-    _define_core_ops()
+    """Operators registered inside are forgotten at the end; those of the plug-ins are there before."""
+    _define_all()
     saved = dict(_registry)
     try:
         yield
