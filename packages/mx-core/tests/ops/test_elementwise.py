@@ -83,6 +83,12 @@ CASES = [
     steps("BlockGrad", lambda x: x),
     smooth("identity", lambda x: x, -1, 1, second_order=False, dtypes=(*FLOATS, *INTEGERS, "bool")),
     OpCase(
+        "_contrib_quadratic",
+        lambda x, a=0.0, b=0.0, c=0.0: a * x * x + b * x + c,
+        [normal((3, 4)), empty((0,)), scalar()],
+        params=[{}, {"a": 2.0, "b": -3.0, "c": 0.5}],
+    ),
+    OpCase(
         "hard_sigmoid",
         lambda x, alpha=0.2, beta=0.5: np.clip(alpha * x + beta, 0, 1),
         [uniform(-4, 4, (5, 7)), empty((0,))],

@@ -273,3 +273,12 @@ def add_n(F, args: list[Tensor], *, num_args: int = 0) -> Tensor:
             raise ShapeError(msg)
         total = F.elemwise_add(total, item)
     return F._copy(total) if len(args) == 1 else total
+
+
+@op(name="_contrib_quadratic")
+def quadratic(F, data: Tensor, *, a: float = 0.0, b: float = 0.0, c: float = 0.0) -> Tensor:
+    """``a x^2 + b x + c``, element by element.
+
+    a, b, c: the coefficients.
+    """
+    return F.square(data) * a + data * b + c
