@@ -60,9 +60,7 @@ def _call_rule(F: Tracer, node: Node, given: list[Value | None]) -> Sequence[Val
     opdef = node.op
     if opdef.grad_rule is None:
         if opdef.view:
-            dy = given[0]
-            assert dy is not None
-            return (dy.reshape(node.inputs[0].shape),)
+            return [None if g is None else g.reshape(node.inputs[0].shape) for g in given]
         msg = f"[{opdef.name}] has no gradient; stop it with BlockGrad, or define one: @{opdef.name}.grad"
         raise NoGradient(msg)
     n_visible = opdef.count_visible(node.params)

@@ -8,7 +8,7 @@ record nodes in the graph that it belongs to, through the tracer ``F`` (trace.py
 from __future__ import annotations
 
 import math
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import MXNetError
 
@@ -74,7 +74,7 @@ class Scalar:
         msg = "a Runtime parameter is not known while a plan is compiled: an operator's body cannot decide on it"
         raise MXNetError(msg)
 
-    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __float__ = __int__ = __index__ = _undecided  # type: ignore[assignment]
+    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __float__ = __int__ = __index__ = _undecided
 
     def _with(self, name: str, other: Any, swap: bool = False) -> Any:
         if isinstance(other, Scalar):
@@ -131,6 +131,10 @@ class Value:
 
     __hash__ = object.__hash__
 
+    if TYPE_CHECKING:  # the rest of Python's operators comes from _define_operators, too
+
+        def __add__(self, other: Any) -> Value: ...
+
     @property
     def ndim(self) -> int:
         return len(self.shape)
@@ -149,7 +153,7 @@ class Value:
         if -1 in new:
             rest = -math.prod(new)
             new = tuple([self.size // max(rest, 1) if dim == -1 else dim for dim in new])
-        return self if new == self.shape else self.F._view(self, shape=new)  # type: ignore[no-any-return]
+        return self if new == self.shape else self.F._view(self, shape=new)
 
     def astype(self, dtype: Any) -> Value:
         """Converted to dtype (a type flag, name or NumPy dtype)."""

@@ -59,7 +59,7 @@ def legalize(
                 made = tracer.copy_node(node, inputs)
                 tracer.keep = target.has_kernel
                 if node.prepared is not None:
-                    made[0].node.prepared = node.prepared
+                    made[0].node.prepared = node.prepared  # type: ignore[union-attr]
             known.update(zip(node.outputs, made, strict=True))
         new.writes = {index: known[value] for index, value in graph.writes.items()}
         graph, outputs = new, [known[value] for value in outputs]

@@ -79,7 +79,7 @@ class Target:
             cure = "Cast or reshape the input, or install another kernel package."
             return f"[{names}] no kernel for {self}, {types}: {reason}. {cure}"
         device = _DEVICE_NAMES.get(self.device_type, str(self.device_type))
-        listed = getattr(self.core, "kernel_names", lambda _: [])(device)
+        listed: list[str] = self.core.kernel_names(device)
         if not listed:
             return f"[{names}] no kernel package for {self}. pip install mx-ops-{'cuda' if self.device_type == 2 else 'cpu'}"
         import difflib

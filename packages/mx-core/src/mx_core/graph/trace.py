@@ -68,19 +68,19 @@ class Tracer:
     def _cast(self, data: Value, dtype: Any) -> Value:
         """data converted to dtype; data itself when it has it."""
         flag = dtype if dtype.__class__ is int else DType.parse(dtype)
-        return data if data.dtype == flag else self.record(CAST, data, dtype=flag)  # type: ignore[no-any-return]
+        return data if data.dtype == flag else self.record(CAST, data, dtype=flag)
 
     def _view(self, data: Value, shape: Any) -> Value:
         """data with another shape of the same size; views of views are views of their root."""
         shape = tuple(shape)
         if data.node is not None and data.node.op is VIEW:
             data = data.node.inputs[0]
-        return data if data.shape == shape else self.record(VIEW, data, shape=shape)  # type: ignore[no-any-return]
+        return data if data.shape == shape else self.record(VIEW, data, shape=shape)
 
     def _broadcast(self, data: Value, shape: Any) -> Value:
         """data repeated to shape; data itself when it has that shape."""
         shape = tuple(shape)
-        return data if data.shape == shape else self.record(BROADCAST, data, shape=shape)  # type: ignore[no-any-return]
+        return data if data.shape == shape else self.record(BROADCAST, data, shape=shape)
 
     def _sum_to(self, value: Value, shape: tuple[int, ...]) -> Value:
         """value summed over the dimensions that broadcasting from shape repeated: the gradient of a broadcast."""
@@ -168,7 +168,7 @@ class Tracer:
     def _scalar_call(self, opdef: OpDef, inputs: Sequence[Any]) -> Any:
         """A pointwise operator of numbers and runtime scalars is a runtime scalar."""
         operands = [i.key if isinstance(i, Scalar) else float(i) for i in inputs]
-        return Scalar((_NAME_OF_OPCODE[opdef.opcode], *(reversed(operands) if opdef.reversed else operands)))
+        return Scalar((_NAME_OF_OPCODE[opdef.opcode or 0], *(reversed(operands) if opdef.reversed else operands)))
 
     def _numbers_to_values(self, opdef: OpDef, inputs: Sequence[Any]) -> list[Any]:
         """Numbers in the place of arrays, as in F.where(mask, x, 0), become 0-d constants of the arrays' type."""

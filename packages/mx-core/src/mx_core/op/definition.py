@@ -227,9 +227,9 @@ class OpDef:
     def count_outputs(self, params: dict[str, Any]) -> int:
         """The number of outputs, hidden and written ones included."""
         if self.n_outputs >= 0:
-            return self.n_outputs
+            return self.n_outputs  # type: ignore[no-any-return]
         assert self.num_outputs is not None
-        return self.num_outputs(params)
+        return int(self.num_outputs(params))
 
     def count_visible(self, params: dict[str, Any]) -> int:
         """The number of outputs that users see."""
@@ -434,11 +434,6 @@ def _define_all() -> None:
     from ..registry import define_all  # not at the top: it imports this module
 
     define_all()
-
-
-def _define_core_ops() -> None:
-    """Import mx_core.ops, whose operators need no plug-in hook to be found."""
-    import_module("mx_core.ops")
 
 
 def get_op(name: str) -> OpDef:

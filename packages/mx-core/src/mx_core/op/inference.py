@@ -113,11 +113,11 @@ class Inference:
         """
         mine = slot.shape
         if shape is None or mine == shape:
-            return mine
+            return mine  # type: ignore[no-any-return]
         if mine is None:
-            slot.shape = tuple(shape)
+            slot.shape = shape = tuple(shape)
             self.changed = True
-            return slot.shape
+            return shape
         if len(mine) == len(shape):
             merged = tuple([b if a == -1 else a for a, b in zip(mine, shape, strict=True)])
             if all(b == -1 or a == b for a, b in zip(merged, shape, strict=True)):
@@ -305,7 +305,7 @@ def infer_with(opdef: OpDef, t: Inference, inputs: Sequence[Any], params: dict[s
         params = {name: params[name] for name in accepted if name in params}
     result = rule(t, *inputs, **params)
     if result.__class__ is tuple:
-        return result  # type: ignore[no-any-return]
+        return result
     return tuple(result) if result.__class__ is list else (result,)
 
 

@@ -112,7 +112,7 @@ _BOOLS = {"true": True, "1": True, "false": False, "0": False}
 
 def _bool(value: Any) -> bool:
     if value.__class__ is bool:
-        return value  # type: ignore[no-any-return]
+        return value
     if value.__class__ is str:
         if value.lower() not in _BOOLS:
             raise ValueError
@@ -226,7 +226,7 @@ class Enum:
         return ParamType("str", text, _str, frozenset(choices).__contains__, f"be {text}")
 
     def __class_getitem__(cls, choices: str | tuple[str, ...]) -> ParamType:
-        return cls(*(choices if isinstance(choices, tuple) else (choices,)))  # type: ignore[return-value]
+        return cls(*(choices if isinstance(choices, tuple) else (choices,)))
 
 
 class Optional:
@@ -263,7 +263,7 @@ def param_type(annotation: Any) -> ParamType:
         if len(rest) == 1:
             return param_type(rest[0]).or_none()
     if origin is typing.Literal:
-        return Enum(*arguments)  # type: ignore[return-value]
+        return Enum(*arguments)
     if origin is tuple and arguments:
         return {int: Ints, float: Floats}.get(arguments[0]) or param_type(arguments[0])
     msg = f"{annotation!r} is not a parameter type; use int, float, bool, str or one of mx_core.op's"
