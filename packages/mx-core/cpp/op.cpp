@@ -605,6 +605,11 @@ PyObject *op_new(PyTypeObject *type, PyObject *args, PyObject *) {
 
 PyObject *op_repr(PyObject *self) { return PyUnicode_FromFormat("<operator %U>", reinterpret_cast<Op *>(self)->name); }
 
+// As a function does: an operator that is a class attribute becomes a method. Also what makes help() treat it as a function.
+PyObject *op_bind(PyObject *self, PyObject *instance, PyObject *) {
+  return instance ? PyMethod_New(self, instance) : Py_NewRef(self);
+}
+
 PyObject *op_getattro(PyObject *self, PyObject *name) {
   PyObject *found = PyObject_GenericGetAttr(self, name);
   if (found || !PyErr_ExceptionMatches(PyExc_AttributeError)) return found;
@@ -637,6 +642,7 @@ PyType_Slot op_slots[] = {{Py_tp_new, reinterpret_cast<void *>(op_new)},
                           {Py_tp_call, reinterpret_cast<void *>(PyVectorcall_Call)},
                           {Py_tp_repr, reinterpret_cast<void *>(op_repr)},
                           {Py_tp_getattro, reinterpret_cast<void *>(op_getattro)},
+                          {Py_tp_descr_get, reinterpret_cast<void *>(op_bind)},
                           {Py_tp_getset, op_getset},
                           {Py_tp_methods, op_methods},
                           {Py_tp_members, op_members},
