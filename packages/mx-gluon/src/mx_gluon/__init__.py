@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from . import data, loss, nn, utils
-from .block import Block
-from .hybrid_block import HybridBlock
-from .parameter import Constant, DeferredInitializationError, Parameter, ParameterDict
-from .trainer import Trainer
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -14,3 +11,25 @@ __all__ = [
     "Block", "Constant", "DeferredInitializationError", "HybridBlock", "Parameter", "ParameterDict", "Trainer", "data",
     "loss", "nn", "utils",
 ]  # fmt: skip
+
+# Imported when first used: MX imports this package to ask its plug-in, also for programs that use no network.
+_HOMES = {
+    "Block": "block", "HybridBlock": "hybrid_block", "Trainer": "trainer", "Constant": "parameter",
+    "DeferredInitializationError": "parameter", "Parameter": "parameter", "ParameterDict": "parameter",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    home = _HOMES.get(name)
+    value = importlib.import_module(f"{__name__}.{home or name}")
+    if home is not None:
+        value = getattr(value, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

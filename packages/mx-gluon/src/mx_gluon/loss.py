@@ -159,7 +159,7 @@ SoftmaxCELoss = SoftmaxCrossEntropyLoss
 
 
 class KLDivLoss(Loss):
-    """``label * (log label - pred)``, mean per example; pred are log probabilities.
+    """``label * (log label - pred)``, sum per example; pred are log probabilities.
 
     from_logits: False takes log_softmax of pred along ``axis`` first.
     """
@@ -175,7 +175,9 @@ class KLDivLoss(Loss):
         """One loss per example."""
         if not self._from_logits:
             pred = F.log_softmax(pred, axis=self._axis)
-        return self._mean(F, label * (F.log(label + 1e-12) - pred), sample_weight)
+        loss = label * (F.log(label + 1e-12) - pred)
+        loss = _apply_weighting(F, loss, self._weight, sample_weight)
+        return F.sum(loss, axis=self._batch_axis, exclude=True)
 
 
 class CTCLoss(Loss):
@@ -356,5 +358,4 @@ class SDMLLoss(Loss):
         distances = F.sum(F.square(F.broadcast_sub(left, right)), axis=2)
         same = F.one_hot(F.arange(n), depth=n)
         labels = same * (1 - self.smoothing_parameter) + (1 - same) * self.smoothing_parameter / (n - 1)
-        # The mean over n columns times n: the sum.
-        return self.kl_loss(F.log_softmax(-distances, axis=1), labels) * n
+        return self.kl_loss(F.log_softmax(-distances, axis=1), labels)
