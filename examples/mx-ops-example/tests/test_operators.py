@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import mxnet as mx
-from mx_core.testing import check_op
+from mx_core.testing import check_op, op_cases
 from mx_ops_example.cases import CASES
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_rows(case):
-    check_op(case)
+@op_cases(CASES)
+def test_rows(case, ctx):
+    check_op(case, ctx)
 
 
 def test_gradient_of_ema_is_the_reverse_average():

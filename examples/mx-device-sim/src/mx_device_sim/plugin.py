@@ -10,7 +10,7 @@ from mx_core.plugin import hookimpl
 
 # Kernels that this device does not have, on purpose. Operators with a composition run by it, those without are
 # refused: both roads are part of what this package tests.
-WITHOUT = ("softmax", "log_softmax", "_shuffle", "ema")
+WITHOUT = ("softmax", "log_softmax", "_shuffle")
 
 
 def is_on() -> bool:

@@ -35,6 +35,7 @@ __all__ = [
     "ask_core",
     "distribution_of",
     "hookimpl",
+    "is_complete",
     "load_device_type",
     "plugins",
     "register",
@@ -78,6 +79,8 @@ class _Plugins:
         self.found: dict[str, Plugin] = {}
         self.lock = threading.RLock()
         self.complete = False
+        self._loading = False
+        self._seen: set[tuple[str, str]] = set()
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
 
@@ -88,18 +91,25 @@ class _Plugins:
         if self.complete:
             return
         with self.lock:
-            if self.complete:
+            if self.complete or self._loading:  # a plug-in that asks a hook while it loads sees those before it
                 return
-            self.complete = True  # set first: a plug-in that asks a hook while it loads must not come back here
-            self._load_core()
-            disabled = _disabled_names()
-            for name, entry in _entry_points():
-                self._load_entry_point(name, entry, disabled)
+            self._loading = True
+            try:
+                self._load_core()
+                disabled = _disabled_names()
+                for name, entry in _entry_points():
+                    if (name, entry.value) not in self._seen:
+                        self._seen.add((name, entry.value))  # once, even if warnings are errors and this one raises
+                        self._load_entry_point(name, entry, disabled)
+                self.complete = True
+            finally:
+                self._loading = False
 
     def _load_core(self) -> None:
         from mx_core import __version__, core_plugin
 
-        self.add(Plugin(CORE, core_plugin.__name__, CORE, __version__, answers=core_plugin))
+        if CORE not in self.found:
+            self.add(Plugin(CORE, core_plugin.__name__, CORE, __version__, answers=core_plugin))
 
     def _load_entry_point(self, name: str, entry: importlib.metadata.EntryPoint, disabled: set[str]) -> None:
         distribution = entry.dist.name if entry.dist else ""
@@ -235,6 +245,11 @@ def unregister(name: str) -> None:
         msg = f"there is no plug-in {name!r}; there are {', '.join(_all.found)}"
         raise PluginError(msg)
     _all.remove(name)
+
+
+def is_complete() -> bool:
+    """False until every plug-in has been loaded: while they are being loaded, `ask` reaches the first ones only."""
+    return _all.complete
 
 
 def distribution_of(name: str) -> str:

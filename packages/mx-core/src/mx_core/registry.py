@@ -18,7 +18,7 @@ from mx_core.errors import PluginError
 from mx_core.op.definition import OpDef, isolated_registry, register, registered_ops, registering
 from mx_core.op.definition import find_op as _find_defined
 
-__all__ = ["all_or_nothing", "find_op", "list_ops", "operators_of", "plugin_of"]
+__all__ = ["all_or_nothing", "define_all", "find_op", "list_ops", "operators_of", "plugin_of"]
 
 _lock = threading.RLock()
 _loaded = False
@@ -31,7 +31,7 @@ def find_op(name: str) -> OpDef | None:
     >>> find_op("Reshape").name == find_op("reshape").name, find_op("no_such_operator")
     (True, None)
     """
-    _load()
+    define_all()
     return _find_defined(name)
 
 
@@ -41,7 +41,7 @@ def list_ops() -> list[str]:
     >>> "relu" in list_ops()
     True
     """
-    _load()
+    define_all()
     return sorted(registered_ops())
 
 
@@ -51,19 +51,21 @@ def plugin_of(name: str) -> str:
     >>> plugin_of("relu")
     'mx-core'
     """
-    _load()
+    define_all()
     return registered_ops()[name].plugin
 
 
 def operators_of(plugin_name: str) -> list[str]:
     """The operators that one plug-in defines, sorted, aliases left out."""
-    _load()
+    define_all()
     return sorted({opdef.name for opdef in registered_ops().values() if opdef.plugin == plugin_name})
 
 
-def _load() -> None:
-    """Asks the plug-ins for their operators, once. Other threads wait; a plug-in that looks operators up
-    while it is asked sees those that came before it."""
+def define_all() -> None:
+    """Asks the plug-ins for their operators, once; mx-core's come first.
+
+    Other threads wait; a plug-in that looks operators up while it is loaded sees those that came before it.
+    """
     global _loaded, _loading
     if _loaded:
         return
@@ -73,7 +75,7 @@ def _load() -> None:
         _loading = True
         try:
             plugin.ask("mx_ops", _define, within=all_or_nothing)
-            _loaded = True
+            _loaded = plugin.is_complete()
         finally:
             _loading = False
 
