@@ -20,8 +20,13 @@ PACKAGES = ("mx-core", "mx-ops-cpu", "mx-io", "mx-gluon")
 EXAMPLES = ("mx-ops-example", "mx-device-sim")
 TEST_TOOLS = ("pytest>=8", "pytest-timeout>=2.3", "scipy>=1.11")
 LINT_TOOLS = ("ruff>=0.6,<1", "mypy>=1.11", "import-linter>=2.1", "numpy>=1.26", "pluggy>=1.5")
-# The last release of the original and the NumPy and Python it works with.
-ORACLE = ("mxnet==1.9.1", "numpy==1.23.5", "scipy<1.12", "requests", "graphviz")
+# The peers, each in an environment of its own. MXNet's last release works with this NumPy, up to Python 3.11.
+MXNET = ("mxnet==1.9.1", "numpy==1.23.5", "scipy<1.12", "requests", "graphviz")
+TORCH = ("torch", "numpy")
+# The examples in docstrings, of the installed packages.
+DOCSTRINGS = ("--doctest-modules", "--pyargs", "mx_core", "mxnet", "mx_io", "mx_gluon", "mx_ops_example")
+# The simulated gpu has no kernel for this one, on purpose; its own tests check that it is refused.
+NOT_SIMULATED = "not shuffle"
 
 nox.options.sessions = ["lint", "fast"]
 nox.options.reuse_existing_virtualenvs = True
@@ -107,24 +112,27 @@ def check_style(session: nox.Session) -> None:
 def fast(session: nox.Session) -> None:
     """The tests that take seconds: units of every package and the operator suite, without those marked slow."""
     env = install(session, tools=TEST_TOOLS)
-    session.run("pytest", "-q", "-m", "not slow and not fresh_environment", *test_folders(), *session.posargs, env=env)
+    session.run("pytest", "-q", "-m", "not slow", *test_folders(*PACKAGES), *session.posargs, env=env)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All that CI needs: style, unit tests, operator suite, docstring examples, integration tests, both example
-    plug-ins installed and tested. Under half an hour on two cores. Arguments after -- go to pytest."""
+    """All that CI needs: style, unit tests, operator suite (on simulated gpus too), docstring examples, programs,
+    both example plug-ins, every package installed alone. Under half an hour on two cores; arguments go to pytest."""
     session.install("--quiet", *LINT_TOOLS)
     check_style(session)
     env = install(session, *PACKAGES, *EXAMPLES, tools=TEST_TOOLS)
-    session.run("pytest", "-q", "--doctest-modules", "--pyargs", "mx_core", "mx_io", "mx_gluon", env=env)
-    session.run("pytest", "-q", *test_folders(), *session.posargs, env=env)
-    session.run("pytest", "-q", "integration-tests", *session.posargs, env=env)
+    gpus = {**env, "MX_SIM_GPUS": "2", "MX_TEST_DEVICES": "gpu"}
+    session.run("pytest", "-q", *test_folders(*PACKAGES, "mx-ops-example"), *session.posargs, env=env)
+    session.run("pytest", "-q", *DOCSTRINGS, env=env)
+    session.run("pytest", "-q", *test_folders("mx-device-sim"), *session.posargs, env=gpus)
+    session.run("pytest", "-q", "packages/mx-core/tests/ops", "-k", NOT_SIMULATED, *session.posargs, env=gpus)
+    session.run("pytest", "-q", "integration-tests", "--ignore=integration-tests/oracle", *session.posargs, env=env)
 
 
-def test_folders() -> list[str]:
-    """The unit tests' folders of the packages and the examples."""
-    folders = [folder_of(package) / "tests" for package in (*PACKAGES, *EXAMPLES)]
+def test_folders(*packages: str) -> list[str]:
+    """The unit tests' folders of packages and examples."""
+    folders = [folder_of(package) / "tests" for package in packages]
     return [str(folder.relative_to(ROOT)) for folder in folders if folder.is_dir()]
 
 
@@ -132,7 +140,7 @@ def test_folders() -> list[str]:
 def integration(session: nox.Session) -> None:
     """Whole programs on `import mxnet as mx`, files, plug-ins, layering, each package installed alone."""
     env = install(session, *PACKAGES, *EXAMPLES, tools=TEST_TOOLS)
-    session.run("pytest", "-q", "integration-tests", *session.posargs, env=env)
+    session.run("pytest", "-q", "integration-tests", "--ignore=integration-tests/oracle", *session.posargs, env=env)
 
 
 @nox.session
@@ -146,9 +154,27 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Speed beside the peers that are installed, one thread, CPU time. Arguments after -- go to the benchmarks."""
+    """Speed beside MXNet 1.9.1, PyTorch and plain C++, one thread, CPU time, in one run. Downloads the peers once.
+
+    Arguments after --: groups of cases (import small memory dot mlp); ``--alone`` leaves the peers out."""
     install(session, tools=("numpy>=1.26",))
-    session.run("python", "benchmarks/run.py", *session.posargs)
+    arguments = [argument for argument in session.posargs if argument != "--alone"]
+    if len(arguments) == len(session.posargs):
+        arguments += ["--mxnet", side_environment(session, "mxnet", MXNET)]
+        arguments += ["--torch", side_environment(session, "torch", TORCH)]
+    session.run("python", "benchmarks/run.py", *arguments)
+
+
+def side_environment(session: nox.Session, name: str, requirements: tuple[str, ...]) -> str:
+    """The Python of an environment that holds a peer; made when it is first needed."""
+    folder = ROOT / ".nox" / f"peer-{name}"
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        maker = shutil.which("python3.11") or sys.executable
+        session.run(maker, "-m", "venv", "--clear", str(folder), external=True)
+        session.run(str(python), "-m", "pip", "install", "--quiet", *requirements, external=True)
+        (folder / "complete").touch()
+    return str(python)
 
 
 @nox.session
@@ -186,9 +212,5 @@ def sanitize(session: nox.Session) -> None:
 def oracle(session: nox.Session) -> None:
     """Optional: every operator beside Apache MXNet 1.9.1, which goes into an environment of its own."""
     env = install(session, tools=TEST_TOOLS)
-    side = Path(session.create_tmp()) / "oracle"
-    if not (side / "bin/python").exists():
-        session.run("python", "-m", "venv", str(side))
-        session.run(str(side / "bin/python"), "-m", "pip", "install", "--quiet", *ORACLE, external=True)
-    env["MX_TEST_ORACLE"] = str(side / "bin/python")
+    env["MX_TEST_ORACLE"] = side_environment(session, "mxnet", MXNET)
     session.run("pytest", "-q", "integration-tests/oracle", *session.posargs, env=env)
