@@ -149,7 +149,7 @@ def _random_key(random, shape):
             key.append(slice(*bounds, int(random.choice([1, 1, 2, -1, -2]))))
         if random.randint(8) == 0:
             key.append(None)
-    if random.randint(4) == 0:
+    if random.randint(4) == 0 and sum(item is not None for item in key) < len(shape):
         key.insert(random.randint(len(key) + 1), Ellipsis)
     return tuple(key)
 

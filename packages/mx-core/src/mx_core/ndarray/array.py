@@ -222,8 +222,8 @@ def broadcast_like(self: Any, other: Any) -> Any:
 
 @_property
 def T(self: Any) -> Any:  # noqa: N802 - NumPy's name
-    """With the axes in reverse order; always a copy, as in MXNet."""
-    return copy(self) if self.ndim < 2 else op("transpose")(self)
+    """With the axes in reverse order; the array itself when it has but one."""
+    return self if self.ndim < 2 else op("transpose")(self)
 
 
 @_method

@@ -215,18 +215,8 @@ def _get_basic(array: NDArray, axes: Sequence[_Axis]) -> NDArray:
     stretch = None if recorded else _contiguous(axes, shape)
     if stretch is not None:
         return array._view(counts, stretch * ITEMSIZE[array._dtype_flag])
-    begin, end, step = _slice_params(axes)
-    return op("slice")(array, begin=begin, end=end, step=step)
-
-
-def _slice_params(axes: Sequence[_Axis]) -> tuple[tuple[int | None, ...], ...]:
-    begin, end, step = [], [], []
-    for axis in axes:
-        stop = axis.start + axis.step * axis.count
-        begin.append(axis.start)
-        end.append(stop if stop >= 0 else None)
-        step.append(axis.step)
-    return tuple(begin), tuple(end), tuple(step)
+    begin, step = tuple(axis.start for axis in axes), tuple(axis.step for axis in axes)
+    return op("_slice")(array, begin=begin, step=step, shape=counts)
 
 
 def _get_advanced(array: NDArray, key: _Key) -> NDArray:
