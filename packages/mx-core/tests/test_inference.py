@@ -6,6 +6,7 @@ import pytest
 
 from mx_core.dtypes import BOOL, FLOAT16, FLOAT32, FLOAT64, INT32
 from mx_core.errors import DTypeError, MXNetError, ParameterError, ShapeError
+from mx_core.graph.infer import infer_graph
 from mx_core.op import Inference, Slot, Tensor, get_op, infer_types, isolated_registry, op
 
 
@@ -153,3 +154,30 @@ def test_same_shape_unifies_all(t):
     assert t.same_shape(data, other) == (2, 3)
     assert data.shape == other.shape == (2, 3)
     assert t.changed
+
+
+def test_graph_is_inferred_in_both_directions(dense):
+    calls = [
+        (dense, {"num_hidden": 8}, ["data", "w1", "b1"], ["h1"]),
+        (get_op("_copy"), {}, ["h1"], ["h2"]),
+        (dense, {"num_hidden": 3}, ["h2", "w2", None], ["out"]),
+    ]
+    types = infer_graph(calls, {"data": (FLOAT32, (-1, 5)), "out": (None, (4, -1))})
+    assert types == {
+        "data": (0, (4, 5)), "w1": (0, (8, 5)), "b1": (0, (8,)), "h1": (0, (4, 8)), "h2": (0, (4, 8)),
+        "w2": (0, (3, 8)), "out": (0, (4, 3)),
+    }  # fmt: skip
+    with pytest.raises(ShapeError, match=r"\[test_dense\] weight must have shape"):
+        infer_graph(calls, {"data": (FLOAT32, (4, 5)), "w2": (None, (3, 9))})
+
+
+def test_graph_inference_stops_at_what_it_cannot_know(dense):
+    types = infer_graph([(get_op("softsign"), {}, ["x"], ["y"])], {"x": (None, (2,))})
+    assert types["y"] == (None, None)
+
+
+def test_array_read_twice():
+    types = infer_graph([(get_op("broadcast_add"), {}, ["x", "x"], ["y"])], {"x": (FLOAT32, (2, 3))})
+    assert types["y"] == (FLOAT32, (2, 3))
+    copies = [(get_op("_copy"), {}, ["x"], ["y"]), (get_op("broadcast_add"), {}, ["x", "y"], ["z"])]
+    assert infer_graph(copies, {"y": (FLOAT32, (2, 3))})["z"] == (FLOAT32, (2, 3))
