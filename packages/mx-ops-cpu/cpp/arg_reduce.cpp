@@ -1,5 +1,5 @@
-// The kernel _arg_reduce: the index of the first maximum or minimum along an axis. The first NaN counts as both, as
-// in MXNet and NumPy.
+// The kernel _arg_reduce: the index of the first maximum or minimum along an axis. The first NaN
+// counts as both, as in MXNet and NumPy.
 #include <algorithm>
 #include <limits>
 
@@ -35,7 +35,8 @@ MX_INLINE int64_t best_of_row(const T* x, int64_t n) {
   for (int l = 0; l < lanes; ++l) held[l] = x[l];
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes)
-    for (int l = 0; l < lanes; ++l) held[l] = beats<maximum>(x[i + l], held[l]) ? x[i + l] : held[l];
+    for (int l = 0; l < lanes; ++l)
+      held[l] = beats<maximum>(x[i + l], held[l]) ? x[i + l] : held[l];
   for (; i < n; ++i) held[0] = beats<maximum>(x[i], held[0]) ? x[i] : held[0];
   T best = held[0];
   for (int l = 0; l < lanes; ++l) {
@@ -54,7 +55,8 @@ MX_INLINE int64_t best_of_row(const T* x, int64_t n) {
 }
 
 template <bool maximum, class T>
-MX_INLINE void take_row_of_columns(T* best, int64_t* index, const T* x, int64_t row, int64_t width) {
+MX_INLINE void take_row_of_columns(T* best, int64_t* index, const T* x, int64_t row,
+                                   int64_t width) {
   _Pragma("GCC ivdep") for (int64_t k = 0; k < width; ++k) {
     const bool better = beats<maximum>(x[k], best[k]);
     best[k] = better ? x[k] : best[k];
@@ -68,35 +70,43 @@ struct ArgLoops {
   bool (*beats)(const void* candidate, const void* best);
 };
 
-#define MX_DEFINE_ARG_LOOPS(name, maximum, T)                                                                  \
-  MX_CLONES int64_t name##_row_##T(const void* x, int64_t n) {                                                 \
-    return best_of_row<maximum>(static_cast<const T*>(x), n);                                                  \
-  }                                                                                                            \
-  MX_CLONES void name##_columns_##T(void* best, int64_t* index, const void* x, int64_t row, int64_t width) {   \
-    take_row_of_columns<maximum>(static_cast<T*>(best), index, static_cast<const T*>(x), row, width);          \
-  }                                                                                                            \
-  bool name##_beats_##T(const void* candidate, const void* best) {                                             \
-    return beats<maximum>(*static_cast<const T*>(candidate), *static_cast<const T*>(best));                    \
+#define MX_DEFINE_ARG_LOOPS(name, maximum, T)                                                 \
+  MX_CLONES int64_t name##_row_##T(const void* x, int64_t n) {                                \
+    return best_of_row<maximum>(static_cast<const T*>(x), n);                                 \
+  }                                                                                           \
+  MX_CLONES void name##_columns_##T(void* best, int64_t* index, const void* x, int64_t row,   \
+                                    int64_t width) {                                          \
+    take_row_of_columns<maximum>(static_cast<T*>(best), index, static_cast<const T*>(x), row, \
+                                 width);                                                      \
+  }                                                                                           \
+  bool name##_beats_##T(const void* candidate, const void* best) {                            \
+    return beats<maximum>(*static_cast<const T*>(candidate), *static_cast<const T*>(best));   \
   }
-#define MX_DEFINE_ARG_TYPE(T) MX_DEFINE_ARG_LOOPS(argmax, true, T) MX_DEFINE_ARG_LOOPS(argmin, false, T)
+#define MX_DEFINE_ARG_TYPE(T) \
+  MX_DEFINE_ARG_LOOPS(argmax, true, T) MX_DEFINE_ARG_LOOPS(argmin, false, T)
 MX_DEFINE_ARG_TYPE(float)
 MX_DEFINE_ARG_TYPE(double)
 MX_DEFINE_ARG_TYPE(int32_t)
 MX_DEFINE_ARG_TYPE(int64_t)
-#define MX_ARG_ENTRY(name, T) {name##_row_##T, name##_columns_##T, name##_beats_##T}
+#define MX_ARG_ENTRY(name, T) \
+  { name##_row_##T, name##_columns_##T, name##_beats_##T }
 constexpr ArgLoops kArgLoops[2][4] = {
-    {MX_ARG_ENTRY(argmax, float), MX_ARG_ENTRY(argmax, double), MX_ARG_ENTRY(argmax, int32_t), MX_ARG_ENTRY(argmax, int64_t)},
-    {MX_ARG_ENTRY(argmin, float), MX_ARG_ENTRY(argmin, double), MX_ARG_ENTRY(argmin, int32_t), MX_ARG_ENTRY(argmin, int64_t)}};
+    {MX_ARG_ENTRY(argmax, float), MX_ARG_ENTRY(argmax, double), MX_ARG_ENTRY(argmax, int32_t),
+     MX_ARG_ENTRY(argmax, int64_t)},
+    {MX_ARG_ENTRY(argmin, float), MX_ARG_ENTRY(argmin, double), MX_ARG_ENTRY(argmin, int32_t),
+     MX_ARG_ENTRY(argmin, int64_t)}};
 
 class ArgReduce {
  public:
   ArgReduce(const mx_signature& sig, mx_prepared& plan) {
     const Params params(sig);
     const auto op = params.text("op");
-    if (op != "argmax" && op != "argmin") throw Unsupported("unknown arg reduction " + std::string(op));
+    if (op != "argmax" && op != "argmin")
+      throw Unsupported("unknown arg reduction " + std::string(op));
     const auto shape = shape_of(sig.in[0]);
     const int64_t axis = params.integer("axis", -1);  // none: the flattened array
-    if (axis >= static_cast<int64_t>(shape.size())) throw std::invalid_argument("[_arg_reduce] axis out of range");
+    if (axis >= static_cast<int64_t>(shape.size()))
+      throw std::invalid_argument("[_arg_reduce] axis out of range");
     length_ = axis < 0 ? numel(shape) : shape[static_cast<size_t>(axis)];
     if (axis >= 0) {
       outer_ = numel(shape.first(static_cast<size_t>(axis)));
@@ -116,7 +126,8 @@ class ArgReduce {
     const auto* in = static_cast<const char*>(call.in[0]);
     auto* out = static_cast<char*>(call.out[0]);
     if (inner_ == 1) {
-      parallel_for(outer_, 1, cost_ns_, [&](int64_t begin, int64_t end) { rows(in, out, begin, end); });
+      parallel_for(outer_, 1, cost_ns_,
+                   [&](int64_t begin, int64_t end) { rows(in, out, begin, end); });
       return;
     }
     const int64_t blocks = (inner_ + kChunk - 1) / kChunk;

@@ -21,12 +21,15 @@ int allocate(int32_t, size_t bytes, void** out, char* message, size_t message_si
   const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
   const size_t padded = (bytes + alignment - 1) & ~(alignment - 1);
   // An overflow of the padding, and a size no machine has, both end in the message below.
-  void* block = padded < bytes ? nullptr : std::aligned_alloc(alignment, padded ? padded : alignment);
+  void* block =
+      padded < bytes ? nullptr : std::aligned_alloc(alignment, padded ? padded : alignment);
   if (!block) {
-    std::snprintf(message, message_size, "cpu: cannot allocate %zu bytes; free arrays or use smaller ones", bytes);
+    std::snprintf(message, message_size,
+                  "cpu: cannot allocate %zu bytes; free arrays or use smaller ones", bytes);
     return 1;
   }
-  if (bytes >= kHugePage) madvise(block, padded, MADV_HUGEPAGE);  // advice: refusal changes speed only
+  if (bytes >= kHugePage)
+    madvise(block, padded, MADV_HUGEPAGE);  // advice: refusal changes speed only
   *out = block;
   return 0;
 }

@@ -46,10 +46,11 @@ void repeat(char* data, size_t period, size_t bytes) {
   }
 }
 
-// Writes elements [begin, begin + count) of the broadcast view (sizes, strides) of src. T stands for any type of
-// its size.
+// Writes elements [begin, begin + count) of the broadcast view (sizes, strides) of src. T stands
+// for any type of its size.
 template <class T>
-MX_INLINE void expand(T* dst, const T* src, const Shape& sizes, const Shape& strides, int64_t begin, int64_t count) {
+MX_INLINE void expand(T* dst, const T* src, const Shape& sizes, const Shape& strides, int64_t begin,
+                      int64_t count) {
   const int last = static_cast<int>(sizes.size()) - 1;
   int64_t position[MX_MAX_NDIM];
   int64_t rest = begin;
@@ -84,10 +85,10 @@ MX_INLINE void expand(T* dst, const T* src, const Shape& sizes, const Shape& str
   }
 }
 
-#define MX_DEFINE_EXPAND(bytes, T)                                                                        \
-  MX_CLONES void expand_##bytes(void* dst, const void* src, const Shape& sizes, const Shape& strides,     \
-                                int64_t begin, int64_t count) {                                           \
-    expand(static_cast<T*>(dst), static_cast<const T*>(src), sizes, strides, begin, count);               \
+#define MX_DEFINE_EXPAND(bytes, T)                                                          \
+  MX_CLONES void expand_##bytes(void* dst, const void* src, const Shape& sizes,             \
+                                const Shape& strides, int64_t begin, int64_t count) {       \
+    expand(static_cast<T*>(dst), static_cast<const T*>(src), sizes, strides, begin, count); \
   }
 MX_DEFINE_EXPAND(1, uint8_t)
 MX_DEFINE_EXPAND(2, uint16_t)
@@ -95,13 +96,17 @@ MX_DEFINE_EXPAND(4, uint32_t)
 MX_DEFINE_EXPAND(8, uint64_t)
 #undef MX_DEFINE_EXPAND
 
-void expand_bytes(size_t element, void* dst, const void* src, const Shape& sizes, const Shape& strides,
-                  int64_t begin, int64_t count) {
+void expand_bytes(size_t element, void* dst, const void* src, const Shape& sizes,
+                  const Shape& strides, int64_t begin, int64_t count) {
   switch (element) {
-    case 1: return expand_1(dst, src, sizes, strides, begin, count);
-    case 2: return expand_2(dst, src, sizes, strides, begin, count);
-    case 4: return expand_4(dst, src, sizes, strides, begin, count);
-    default: return expand_8(dst, src, sizes, strides, begin, count);
+    case 1:
+      return expand_1(dst, src, sizes, strides, begin, count);
+    case 2:
+      return expand_2(dst, src, sizes, strides, begin, count);
+    case 4:
+      return expand_4(dst, src, sizes, strides, begin, count);
+    default:
+      return expand_8(dst, src, sizes, strides, begin, count);
   }
 }
 
@@ -139,10 +144,18 @@ void Program::write_first(const Fill& fill, const mx_call& call, void* to) const
   const float single = static_cast<float>(f);
   const auto narrow = static_cast<int32_t>(i);
   switch (type) {
-    case MX_C_F32: std::memcpy(to, &single, 4); break;
-    case MX_C_F64: std::memcpy(to, &f, 8); break;
-    case MX_C_I32: std::memcpy(to, &narrow, 4); break;
-    case MX_C_I64: std::memcpy(to, &i, 8); break;
+    case MX_C_F32:
+      std::memcpy(to, &single, 4);
+      break;
+    case MX_C_F64:
+      std::memcpy(to, &f, 8);
+      break;
+    case MX_C_I32:
+      std::memcpy(to, &narrow, 4);
+      break;
+    case MX_C_I64:
+      std::memcpy(to, &i, 8);
+      break;
   }
 }
 
@@ -152,8 +165,10 @@ void Program::Evaluator::fill(int64_t longest) {
     char* data = scratch_ + operand.offset;
     const size_t size = compute_size(operand.type);
     if (operand.period) {
-      load_loop(program_.input_dtype_[fill.index], operand.type)(data, call_.in[fill.index], nullptr, nullptr, operand.period);
-      repeat(data, static_cast<size_t>(operand.period) * size, static_cast<size_t>(longest + operand.period) * size);
+      load_loop(program_.input_dtype_[fill.index], operand.type)(data, call_.in[fill.index],
+                                                                 nullptr, nullptr, operand.period);
+      repeat(data, static_cast<size_t>(operand.period) * size,
+             static_cast<size_t>(longest + operand.period) * size);
       continue;
     }
     program_.write_first(fill, call_, data);
@@ -167,21 +182,25 @@ void Program::Evaluator::fill(int64_t longest) {
 
 void Program::Evaluator::evaluate(int64_t begin, int64_t count) {
   const Program& p = program_;
-  for (int i : p.directs_) data_[i] = static_cast<char*>(call_.in[i]) + begin * static_cast<int64_t>(p.input_bytes_[i]);
+  for (int i : p.directs_)
+    data_[i] = static_cast<char*>(call_.in[i]) + begin * static_cast<int64_t>(p.input_bytes_[i]);
   for (int i : p.periodics_) {
     const Operand& operand = p.operands_[i];
-    data_[i] = scratch_ + operand.offset + begin % operand.period * static_cast<int64_t>(compute_size(operand.type));
+    data_[i] = scratch_ + operand.offset +
+               begin % operand.period * static_cast<int64_t>(compute_size(operand.type));
   }
   if (!shared_)
     for (int t : p.direct_temps_) {
       const int j = p.operands_[t].output;
-      data_[t] = static_cast<char*>(call_.out[j]) + begin * static_cast<int64_t>(p.output_bytes_[j]);
+      data_[t] =
+          static_cast<char*>(call_.out[j]) + begin * static_cast<int64_t>(p.output_bytes_[j]);
     }
   for (const Load& load : p.loads_) {
     const size_t bytes = p.input_bytes_[load.operand];
     const char* source = static_cast<const char*>(call_.in[load.operand]);
     if (load.expands) {
-      expand_bytes(bytes, scratch_ + load.raw_offset, source, load.sizes, load.strides, begin, count);
+      expand_bytes(bytes, scratch_ + load.raw_offset, source, load.sizes, load.strides, begin,
+                   count);
       source = scratch_ + load.raw_offset;
     } else {
       source += begin * static_cast<int64_t>(bytes);
@@ -190,7 +209,8 @@ void Program::Evaluator::evaluate(int64_t begin, int64_t count) {
   }
   for (const Step& step : p.steps_) {
     const bool squares = step.exponent >= 0 && call_.scalars[step.exponent].f == 2.0;
-    (squares ? step.squared : step.loop)(data_[step.dst], data_[step.a], data_[step.b], data_[step.c], count);
+    (squares ? step.squared : step.loop)(data_[step.dst], data_[step.a], data_[step.b],
+                                         data_[step.c], count);
   }
 }
 

@@ -1,7 +1,8 @@
-// Loops over contiguous elements: one per (opcode, compute type) and per conversion between storage and
-// compute type. Everything the pointwise interpreter executes is one of these.
+// Loops over contiguous elements: one per (opcode, compute type) and per conversion between storage
+// and compute type. Everything the pointwise interpreter executes is one of these.
 //
-// A destination may be the very same memory as a source of the same element size; otherwise they are disjoint.
+// A destination may be the very same memory as a source of the same element size; otherwise they
+// are disjoint.
 #pragma once
 
 #include <cstdint>
@@ -35,19 +36,25 @@ Loop store_loop(int64_t compute, int32_t dtype);
 // Estimated nanoseconds per element on one core, memory traffic not counted.
 double opcode_cost(int64_t opcode, int64_t compute);
 
-inline size_t compute_size(int64_t compute) { return compute == MX_C_F64 || compute == MX_C_I64 ? 8 : 4; }
+inline size_t compute_size(int64_t compute) {
+  return compute == MX_C_F64 || compute == MX_C_I64 ? 8 : 4;
+}
 inline int32_t natural_dtype(int64_t compute) {
   constexpr int32_t dtypes[] = {MX_FLOAT32, MX_FLOAT64, MX_INT32, MX_INT64};
   return dtypes[compute];
 }
 inline int64_t natural_compute(int32_t dtype) {
   switch (dtype) {
-    case MX_FLOAT64: return MX_C_F64;
-    case MX_INT64: return MX_C_I64;
+    case MX_FLOAT64:
+      return MX_C_F64;
+    case MX_INT64:
+      return MX_C_I64;
     case MX_FLOAT32:
     case MX_FLOAT16:
-    case MX_BFLOAT16: return MX_C_F32;
-    default: return MX_C_I32;
+    case MX_BFLOAT16:
+      return MX_C_F32;
+    default:
+      return MX_C_I32;
   }
 }
 

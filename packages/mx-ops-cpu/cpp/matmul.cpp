@@ -2,8 +2,8 @@
 // OpenBLAS, float16 and bfloat16 are converted to float32 and back.
 #include <cblas.h>
 
+#include <atomic>
 #include <cstring>
-#include <optional>
 
 #include "families.h"
 #include "gemm.h"
@@ -86,6 +86,7 @@ void run_product(const Product& p, double cost_ns, const T* a, const T* b, const
     gemm(p.transpose_a, p.transpose_b, p.m, p.n, p.k, a + i * p.m * p.k, p.lda, b + i * p.k * p.n,
          p.ldb, bias ? T(1) : T(0), c + i * p.m * p.n, p.n);
   };
+  const OneThread one_thread(cost_ns < kParallelNs);
   // Small matrices of a batch go to threads one by one; large ones are each shared by all threads.
   if (p.batch > 1 && cost_ns / static_cast<double>(p.batch) < kParallelNs) {
     parallel_for(p.batch, 1, cost_ns, [&](int64_t begin, int64_t end) {
@@ -125,43 +126,40 @@ struct MatmulPrimitive {
   }
   static bool is_faster(const Product& p) {
     return p.batch == 1 && p.transpose_b && !p.transpose_a && p.m >= 8 && p.m <= 256 && p.n >= 32 &&
-           p.k >= 32;
+           p.k >= 32 && p.flops() >= 1e6;
   }
 };
 
 struct MatmulFloat {
+  // Making a primitive compiles code, about 2 ms: it pays only for a product that comes again and
+  // again.
+  static constexpr int kRunsBeforePrimitive = 16;
   Product product;
   double cost;
-  std::optional<PerThreads<MatmulPrimitive>> primitives;
-  size_t scratchpad_bytes = 0;
+  bool may_use_primitive;
+  PerThreads<MatmulPrimitive> primitives;
+  mutable std::atomic<int> runs{0};
 
   MatmulFloat(const mx_signature& sig, mx_prepared& plan) : product(sig) {
     require_dtype(sig, MX_FLOAT32);
     plan.cost_ns = cost = 100 + product.flops() / 100.0 + product.elements() / 8.0;
-    if (MatmulPrimitive::is_faster(product)) {
-      primitives.emplace();
-      plan.workspace_bytes = scratchpad_bytes = primitives->get(product).scratchpad.get_size();
-    }
+    may_use_primitive = MatmulPrimitive::is_faster(product);
   }
   void operator()(const mx_call& call) const {
     const float* a = static_cast<const float*>(call.in[0]);
     const float* b = static_cast<const float*>(call.in[1]);
     const float* bias = product.has_bias ? static_cast<const float*>(call.in[2]) : nullptr;
     float* c = static_cast<float*>(call.out[0]);
-    if (!primitives) return run_product<float>(product, cost, a, b, bias, c);
-    const MatmulPrimitive& matmul = primitives->get(product);
-    // Made for another number of threads than at prepare(), it may want more scratchpad.
-    std::unique_ptr<char[]> own;
-    void* workspace = call.workspace;
-    if (matmul.scratchpad.get_size() > scratchpad_bytes) {
-      own = std::make_unique_for_overwrite<char[]>(matmul.scratchpad.get_size());
-      workspace = own.get();
-    }
+    if (!may_use_primitive || runs.fetch_add(1, std::memory_order_relaxed) < kRunsBeforePrimitive)
+      return run_product<float>(product, cost, a, b, bias, c);
+    const MatmulPrimitive& matmul = primitives.get(product);
+    const size_t bytes = matmul.scratchpad.get_size();
+    const auto scratchpad = bytes ? std::make_unique_for_overwrite<char[]>(bytes) : nullptr;
     std::unordered_map<int, dnnl::memory> arguments{
         {DNNL_ARG_SRC, memory_at(matmul.a, a)},
         {DNNL_ARG_WEIGHTS, memory_at(matmul.b, b)},
         {DNNL_ARG_DST, memory_at(matmul.c, c)},
-        {DNNL_ARG_SCRATCHPAD, memory_at(matmul.scratchpad, workspace)}};
+        {DNNL_ARG_SCRATCHPAD, memory_at(matmul.scratchpad, scratchpad.get())}};
     if (bias) arguments.emplace(DNNL_ARG_BIAS, memory_at(matmul.bias, bias));
     matmul.primitive.execute(dnnl_stream(), arguments);
   }

@@ -1,5 +1,5 @@
-// The Python module mx_ops_cpu._kernels: two capsules for mx-core, and a way to run one kernel straight
-// on NumPy arrays, so that kernels are tested without mx-core.
+// The Python module mx_ops_cpu._kernels: two capsules for mx-core, and a way to run one kernel
+// straight on NumPy arrays, so that kernels are tested without mx-core.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -21,12 +21,11 @@ namespace py = pybind11;
 namespace mx::cpu {
 namespace {
 
-py::capsule capsule_of(const void* data, const char* name) {
-  return py::capsule(data, name);
-}
+py::capsule capsule_of(const void* data, const char* name) { return py::capsule(data, name); }
 
 int32_t dtype_number(const std::string& name) {
-  for (int32_t d : {MX_FLOAT32, MX_FLOAT64, MX_FLOAT16, MX_BFLOAT16, MX_UINT8, MX_INT8, MX_INT32, MX_INT64, MX_BOOL})
+  for (int32_t d : {MX_FLOAT32, MX_FLOAT64, MX_FLOAT16, MX_BFLOAT16, MX_UINT8, MX_INT8, MX_INT32,
+                    MX_INT64, MX_BOOL})
     if (name == dtype_name(d)) return d;
   throw std::invalid_argument("unknown dtype " + name);
 }
@@ -122,22 +121,25 @@ void prepare(const mx_signature& sig, Prepared& prepared) {
   if (status != MX_OK) throw std::runtime_error(message);
 }
 
-// Calls a kernel once (or `repeat` times) on NumPy arrays. bfloat16 inputs are uint16 arrays named in
-// in_dtypes. inplace: {output: input}; the input's copy is then the output's memory, if the kernel allows it.
+// Calls a kernel once (or `repeat` times) on NumPy arrays. bfloat16 inputs are uint16 arrays named
+// in in_dtypes. inplace: {output: input}; the input's copy is then the output's memory, if the
+// kernel allows it.
 py::object prepare_and_run(const std::string& op, const std::vector<py::array>& inputs,
-                           const std::vector<std::pair<std::string, Shape>>& out_types, const py::dict& params,
-                           const std::vector<py::object>& scalars, uint64_t seed, uint64_t offset,
-                           const std::vector<std::string>& in_dtypes, const std::map<int, int>& inplace,
-                           int repeat) {
+                           const std::vector<std::pair<std::string, Shape>>& out_types,
+                           const py::dict& params, const std::vector<py::object>& scalars,
+                           uint64_t seed, uint64_t offset,
+                           const std::vector<std::string>& in_dtypes,
+                           const std::map<int, int>& inplace, int repeat) {
   std::vector<mx_tensor_type> in, out;
   std::deque<Shape> shapes;
   std::vector<py::array> arrays;
   for (size_t i = 0; i < inputs.size(); ++i) {
     py::array a = inputs[i];
-    if (!(a.flags() & py::array::c_style)) throw std::invalid_argument("inputs must be C-contiguous");
-    const int32_t dtype =
-        dtype_number(i < in_dtypes.size() && !in_dtypes[i].empty() ? in_dtypes[i]
-                                                                   : py::str(a.dtype().attr("name")).cast<std::string>());
+    if (!(a.flags() & py::array::c_style))
+      throw std::invalid_argument("inputs must be C-contiguous");
+    const int32_t dtype = dtype_number(i < in_dtypes.size() && !in_dtypes[i].empty()
+                                           ? in_dtypes[i]
+                                           : py::str(a.dtype().attr("name")).cast<std::string>());
     const Shape& shape = shapes.emplace_back(a.shape(), a.shape() + a.ndim());
     in.push_back({dtype, static_cast<int32_t>(shape.size()), shape.data()});
     arrays.push_back(a);
@@ -167,8 +169,10 @@ py::object prepare_and_run(const std::string& op, const std::vector<py::array>& 
     py::array result = empty_array(out[j].dtype, out_types[j].second);
     if (auto shared = inplace.find(static_cast<int>(j)); shared != inplace.end()) {
       const int i = shared->second;
-      if (!(prepared.plan.inplace[j] >> i & 1u)) throw std::invalid_argument("the kernel does not allow this in-place");
-      if (result.nbytes() != arrays.at(i).nbytes()) throw std::invalid_argument("in-place needs equal byte sizes");
+      if (!(prepared.plan.inplace[j] >> i & 1u))
+        throw std::invalid_argument("the kernel does not allow this in-place");
+      if (result.nbytes() != arrays.at(i).nbytes())
+        throw std::invalid_argument("in-place needs equal byte sizes");
       if (result.nbytes()) std::memcpy(result.mutable_data(), in_data[i], result.nbytes());
       in_data[i] = result.mutable_data();
     } else if (result.nbytes()) {
@@ -180,7 +184,8 @@ py::object prepare_and_run(const std::string& op, const std::vector<py::array>& 
   std::vector<mx_scalar> values;
   for (const py::object& s : scalars) {
     const double f = s.cast<double>();
-    values.push_back({f, py::isinstance<py::int_>(s) ? s.cast<int64_t>() : static_cast<int64_t>(f)});
+    values.push_back(
+        {f, py::isinstance<py::int_>(s) ? s.cast<int64_t>() : static_cast<int64_t>(f)});
   }
   std::unique_ptr<void, void (*)(void*)> workspace(
       std::aligned_alloc(64, (prepared.plan.workspace_bytes + 127) & ~size_t{63}), std::free);
@@ -203,7 +208,8 @@ py::object prepare_and_run(const std::string& op, const std::vector<py::array>& 
       // Timed in batches of eight, so that the clock does not show in a 20 ns kernel.
       const int batch = repeat > 0 ? 8 : 1;
       const auto begin = std::chrono::steady_clock::now();
-      for (int b = 0; b < batch && !status; ++b) status = prepared.plan.run(prepared.plan.state, &call);
+      for (int b = 0; b < batch && !status; ++b)
+        status = prepared.plan.run(prepared.plan.state, &call);
       const auto end = std::chrono::steady_clock::now();
       best = std::min(best, std::chrono::duration<double, std::nano>(end - begin).count() / batch);
     }
@@ -219,21 +225,31 @@ py::object prepare_and_run(const std::string& op, const std::vector<py::array>& 
 PYBIND11_MODULE(_kernels, m) {
   using namespace mx::cpu;
   m.doc() = "The kernels and the device of mx-ops-cpu, as capsules for mx-core.";
-  m.def("kernel_table", [] { return capsule_of(&kernel_table(), MX_KERNEL_TABLE_CAPSULE); },
-        "The mx_kernel_table of the device cpu, as a capsule.");
-  m.def("device", [] { return capsule_of(&device(), MX_DEVICE_CAPSULE); },
-        "The mx_device cpu, as a capsule.");
-  m.def("kernel_names", [] {
-    std::vector<std::string> names;
-    for (int32_t i = 0; i < kernel_table().n_kernels; ++i) names.emplace_back(kernel_table().kernels[i].op);
-    return names;
-  }, "Names of all kernels in the table.");
-  m.def("set_num_threads", [](int n) { device().set_num_threads(n); }, py::arg("n"),
-        "Sets the OpenMP threads that kernels may use on this thread.");
+  m.def(
+      "kernel_table", [] { return capsule_of(&kernel_table(), MX_KERNEL_TABLE_CAPSULE); },
+      "The mx_kernel_table of the device cpu, as a capsule.");
+  m.def(
+      "device", [] { return capsule_of(&device(), MX_DEVICE_CAPSULE); },
+      "The mx_device cpu, as a capsule.");
+  m.def(
+      "kernel_names",
+      [] {
+        std::vector<std::string> names;
+        for (int32_t i = 0; i < kernel_table().n_kernels; ++i)
+          names.emplace_back(kernel_table().kernels[i].op);
+        return names;
+      },
+      "Names of all kernels in the table.");
+  m.def(
+      "set_num_threads", [](int n) { device().set_num_threads(n); }, py::arg("n"),
+      "Sets the OpenMP threads that kernels may use on this thread.");
   m.def("prepare_and_run", &prepare_and_run, py::arg("op"), py::arg("inputs"), py::arg("out_types"),
-        py::arg("params") = py::dict(), py::kw_only(), py::arg("scalars") = std::vector<py::object>(),
-        py::arg("seed") = 0, py::arg("offset") = 0, py::arg("in_dtypes") = std::vector<std::string>(),
+        py::arg("params") = py::dict(), py::kw_only(),
+        py::arg("scalars") = std::vector<py::object>(), py::arg("seed") = 0, py::arg("offset") = 0,
+        py::arg("in_dtypes") = std::vector<std::string>(),
         py::arg("inplace") = std::map<int, int>(), py::arg("repeat") = 0,
-        "Runs one kernel on NumPy arrays and returns its outputs, for tests. With repeat > 0 it returns\n"
-        "(best run time in ns over that many batches, the kernel's own cost estimate in ns) instead.");
+        "Runs one kernel on NumPy arrays and returns its outputs, for tests. With repeat > 0 it "
+        "returns\n"
+        "(best run time in ns over that many batches, the kernel's own cost estimate in ns) "
+        "instead.");
 }

@@ -10,11 +10,28 @@
 
 namespace mx::cpu {
 
-// Below this estimated time a loop stays on the calling thread: a parallel region costs some microseconds.
+// Below this estimated time a loop stays on the calling thread: a parallel region costs some
+// microseconds.
 constexpr double kParallelNs = 100e3;
 
-// Calls body(begin, end) over [0, n) in one contiguous part per thread, each part a multiple of `grain`
-// (but for the last). cost_ns is the estimated time of the whole loop on one core.
+// Keeps a library that opens OpenMP regions of its own on the calling thread, for work too small to
+// share.
+class OneThread {
+ public:
+  explicit OneThread(bool wanted) : before_(wanted ? omp_get_max_threads() : 1) {
+    if (before_ > 1) omp_set_num_threads(1);
+  }
+  OneThread(const OneThread&) = delete;
+  ~OneThread() {
+    if (before_ > 1) omp_set_num_threads(before_);
+  }
+
+ private:
+  int before_;
+};
+
+// Calls body(begin, end) over [0, n) in one contiguous part per thread, each part a multiple of
+// `grain` (but for the last). cost_ns is the estimated time of the whole loop on one core.
 template <class Body>
 void parallel_for(int64_t n, int64_t grain, double cost_ns, Body&& body) {
   if (n <= 0) return;

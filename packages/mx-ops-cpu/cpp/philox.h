@@ -1,5 +1,6 @@
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a counter-based
-// generator. Word w of counter c is a pure function of (seed, c): no state, any order, any number of threads.
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a
+// counter-based generator. Word w of counter c is a pure function of (seed, c): no state, any
+// order, any number of threads.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +13,14 @@ namespace mx::cpu {
 inline constexpr int kPhiloxLanes = 16;                // counters worked on together
 inline constexpr int kPhiloxWords = 4 * kPhiloxLanes;  // the words they give
 
-// gcc's vector types, because it does not vectorise the rounds as a loop; split into what the instruction set has.
+// gcc's vector types, because it does not vectorise the rounds as a loop; split into what the
+// instruction set has.
 using PhiloxVector = uint32_t __attribute__((vector_size(64)));
 using PhiloxProducts = uint64_t __attribute__((vector_size(64)));
 
 // The high and low words of a[l] * factor.
-MX_INLINE void philox_multiply(const PhiloxVector& a, uint64_t factor, PhiloxVector& high, PhiloxVector& low) {
+MX_INLINE void philox_multiply(const PhiloxVector& a, uint64_t factor, PhiloxVector& high,
+                               PhiloxVector& low) {
   constexpr uint64_t kLowHalf = 0xffffffffu;
   const PhiloxProducts even = (PhiloxProducts(a) & kLowHalf) * factor;
   const PhiloxProducts odd = (PhiloxProducts(a) >> 32) * factor;

@@ -11,7 +11,8 @@ class Pointwise {
   Pointwise(const mx_signature& sig, mx_prepared& plan) : program_(sig, space_of(sig), true) {
     cost_ns_ = 20 + program_.element_cost() * static_cast<double>(program_.count());
     plan.cost_ns = cost_ns_;
-    for (int j = 0; j < sig.n_out && j < MX_MAX_OUTPUTS_INPLACE; ++j) plan.inplace[j] = program_.inplace(j);
+    for (int j = 0; j < sig.n_out && j < MX_MAX_OUTPUTS_INPLACE; ++j)
+      plan.inplace[j] = program_.inplace(j);
     if (program_.is_single_loop() && cost_ns_ < kParallelNs) plan.run = run_single;
   }
 

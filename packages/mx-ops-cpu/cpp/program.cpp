@@ -8,20 +8,23 @@ namespace {
 
 constexpr int64_t kTileBudget = 24 << 10;  // bytes of scratch that should stay in a 32 kB L1 cache
 constexpr int64_t kLongestTile = 2048, kShortestTile = 256;
-constexpr int64_t kLongestPeriod = 2048;  // elements of a row that is repeated once instead of copied per tile
+constexpr int64_t kLongestPeriod =
+    2048;  // elements of a row that is repeated once instead of copied per tile
 constexpr int kFieldsPerInstruction = 6;
 
 int operand_count(int64_t opcode) {
   switch (opcode) {
 #define MX_OPERANDS(number, name, operands, classes) \
-  case number: return operands;
+  case number:                                       \
+    return operands;
     MX_POINTWISE_OPCODES(MX_OPERANDS)
 #undef MX_OPERANDS
   }
   throw Unsupported("unknown pointwise opcode " + std::to_string(opcode));
 }
 
-// Merges neighbouring dimensions that one stride walks; drops those of size 1. At least one remains.
+// Merges neighbouring dimensions that one stride walks; drops those of size 1. At least one
+// remains.
 void collapse(const Shape& space, const Shape& strides, Shape& sizes_out, Shape& strides_out) {
   for (size_t d = 0; d < space.size(); ++d) {
     if (space[d] == 1) continue;
@@ -76,7 +79,8 @@ void Program::read_code(const mx_signature& sig, const std::vector<double>& cons
   if (n_temp < 0 || static_cast<int64_t>(types.size()) != first_temp_ + n_temp)
     throw std::invalid_argument("pointwise program: types must name every operand");
   for (int64_t type : types) {
-    if (type < MX_C_F32 || type > MX_C_I64) throw Unsupported("unknown compute type " + std::to_string(type));
+    if (type < MX_C_F32 || type > MX_C_I64)
+      throw Unsupported("unknown compute type " + std::to_string(type));
     operands_.push_back({.type = type});
   }
   for (int i = n_in_; i < first_temp_; ++i) {
@@ -95,7 +99,8 @@ void Program::read_code(const mx_signature& sig, const std::vector<double>& cons
 }
 
 void Program::add_steps(const Shape& code, const std::vector<double>& constants) {
-  if (code.size() % kFieldsPerInstruction) throw std::invalid_argument("pointwise program: truncated code");
+  if (code.size() % kFieldsPerInstruction)
+    throw std::invalid_argument("pointwise program: truncated code");
   const auto n_operands = static_cast<int64_t>(operands_.size());
   for (size_t at = 0; at < code.size(); at += kFieldsPerInstruction) {
     const int64_t opcode = code[at], type = code[at + 1], dst = code[at + 2];
@@ -103,7 +108,8 @@ void Program::add_steps(const Shape& code, const std::vector<double>& constants)
     int64_t from[3];
     for (int k = 0; k < 3; ++k) {
       from[k] = code[at + 3 + (k < used ? k : 0)];  // operands not used repeat the first
-      if (from[k] < 0 || from[k] >= n_operands) throw std::invalid_argument("pointwise program: operand out of range");
+      if (from[k] < 0 || from[k] >= n_operands)
+        throw std::invalid_argument("pointwise program: operand out of range");
     }
     if (dst < first_temp_ || dst >= n_operands)
       throw std::invalid_argument("pointwise program: the destination must be a temporary");
@@ -113,10 +119,11 @@ void Program::add_steps(const Shape& code, const std::vector<double>& constants)
     step.b = static_cast<int>(from[1]);
     step.c = static_cast<int>(from[2]);
     step.opcode = opcode;
-    step.loop = opcode == MX_PW_cast ? cast_loop(operands_[step.a].type, type) : pointwise_loop(opcode, type);
+    step.loop = opcode == MX_PW_cast ? cast_loop(operands_[step.a].type, type)
+                                     : pointwise_loop(opcode, type);
     if (!step.loop)
-      throw Unsupported("pointwise opcode " + std::to_string(opcode) + " does not work in compute type " +
-                        std::to_string(type));
+      throw Unsupported("pointwise opcode " + std::to_string(opcode) +
+                        " does not work in compute type " + std::to_string(type));
     if (opcode == MX_PW_power) {
       const int constant = step.b - n_in_, scalar = constant - static_cast<int>(constants.size());
       step.squared = pointwise_loop(MX_PW_square, type);
@@ -168,7 +175,8 @@ bool Program::is_one_element(int operand) const {
   return false;
 }
 
-// Lets instructions with one single-element operand read just that element; the others need it expanded.
+// Lets instructions with one single-element operand read just that element; the others need it
+// expanded.
 void Program::choose_forms() {
   auto expand = [&](int64_t operand) {
     for (Fill& fill : fills_) fill.first_only &= fill.operand != operand;
@@ -177,7 +185,9 @@ void Program::choose_forms() {
     const int64_t type = operands_[step.dst].type;
     const bool left = is_one_element(step.a), right = is_one_element(step.b);
     const bool binary = operand_count(step.opcode) == 2 && left != right;
-    const Loop loop = binary ? pointwise_loop(step.opcode, type, right ? Form::scalar_right : Form::scalar_left) : nullptr;
+    const Loop loop =
+        binary ? pointwise_loop(step.opcode, type, right ? Form::scalar_right : Form::scalar_left)
+               : nullptr;
     if (loop && step.loop != step.squared) {
       step.loop = loop;
     } else {
@@ -220,7 +230,8 @@ void Program::place_temporaries() {
   std::vector<int> free;
   for (int k = 0; k < n_steps; ++k) {
     const Step& step = steps_[k];
-    // The destination may take the slot of an operand that ends here, except from a type of another width.
+    // The destination may take the slot of an operand that ends here, except from a type of another
+    // width.
     auto release = [&] {
       for (int o : {step.a, step.b, step.c}) {
         const int t = o - first_temp_;
@@ -229,7 +240,8 @@ void Program::place_temporaries() {
           free.push_back(temp_slot_[t]);
       }
     };
-    const bool same_width = compute_size(operands_[step.a].type) == compute_size(operands_[step.dst].type);
+    const bool same_width =
+        compute_size(operands_[step.a].type) == compute_size(operands_[step.dst].type);
     if (same_width) release();
     int& slot = temp_slot_[step.dst - first_temp_];
     if (slot >= 0) throw std::invalid_argument("pointwise program: a temporary is written twice");
@@ -246,7 +258,8 @@ void Program::place_temporaries() {
 
 void Program::find_sharing(const mx_signature& sig) {
   read_later_.resize(stores_.size());
-  // With several outputs, a store may come before the plain copy of an input that shares its memory.
+  // With several outputs, a store may come before the plain copy of an input that shares its
+  // memory.
   bool copies_input = false;
   for (int64_t o : outs_) copies_input |= operands_[o].place == Place::direct && stores_.size() > 1;
   for (size_t j = 0; j < stores_.size(); ++j) {
@@ -294,27 +307,33 @@ void Program::lay_out_scratch() {
     if (temp_slot_[t] >= 0) operands_[first_temp_ + t].offset = slots[temp_slot_[t]];
   for (Load& load : loads_) {
     operands_[load.operand].offset = add_area(tile_);
-    load.raw_offset = load.expands && load.convert ? add_area(tile_) : operands_[load.operand].offset;
+    load.raw_offset =
+        load.expands && load.convert ? add_area(tile_) : operands_[load.operand].offset;
   }
   for (const Fill& fill : fills_)
-    operands_[fill.operand].offset = add_area(fill.first_only && !operands_[fill.operand].period ? 8 : tile_ + operands_[fill.operand].period);
+    operands_[fill.operand].offset = add_area(fill.first_only && !operands_[fill.operand].period
+                                                  ? 8
+                                                  : tile_ + operands_[fill.operand].period);
 }
 
 void Program::choose_single_loop() {
   if (stores_.size() != 1) return;
   const Store& store = stores_[0];
-  const bool one_element = fills_.size() == 1 && fills_[0].first_only && operands_[fills_[0].operand].period == 0;
+  const bool one_element =
+      fills_.size() == 1 && fills_[0].first_only && operands_[fills_[0].operand].period == 0;
   auto direct = [&](int o) {
     return operands_[o].place == Place::direct || (one_element && o == fills_[0].operand);
   };
   if (one_element) single_fill_ = fills_[0];
   if (steps_.empty() && operands_[store.operand].place == Place::direct) {
     single_ = {store.convert, 0, store.operand, store.operand, store.operand};
-  } else if (steps_.empty() && loads_.size() == 1 && !loads_[0].expands && loads_[0].operand == store.operand &&
-             store.convert == load_loop(natural_dtype(operands_[store.operand].type), operands_[store.operand].type)) {
+  } else if (steps_.empty() && loads_.size() == 1 && !loads_[0].expands &&
+             loads_[0].operand == store.operand &&
+             store.convert == load_loop(natural_dtype(operands_[store.operand].type),
+                                        operands_[store.operand].type)) {
     single_ = {loads_[0].convert, 0, store.operand, store.operand, store.operand};
-  } else if (steps_.size() == 1 && store.skipped_when_direct && steps_[0].exponent < 0 && direct(steps_[0].a) &&
-             direct(steps_[0].b) && direct(steps_[0].c)) {
+  } else if (steps_.size() == 1 && store.skipped_when_direct && steps_[0].exponent < 0 &&
+             direct(steps_[0].a) && direct(steps_[0].b) && direct(steps_[0].c)) {
     single_ = steps_[0];
   }
 }

@@ -1,10 +1,11 @@
-// A pointwise program (mx/pointwise.h) made ready to run: the interpreter shared by _pointwise and _reduce.
+// A pointwise program (mx/pointwise.h) made ready to run: the interpreter shared by _pointwise and
+// _reduce.
 //
-// The element space is cut into tiles that fit the L1 cache. For each tile the inputs are brought into their
-// compute types, every instruction runs one vectorised loop over the tile, and the results are stored. What
-// needs no conversion is not copied: instructions read user memory and write outputs directly. An input that
-// broadcasts is expanded tile by tile, but one-element inputs, scalars, constants and short rows are expanded
-// once per run.
+// The element space is cut into tiles that fit the L1 cache. For each tile the inputs are brought
+// into their compute types, every instruction runs one vectorised loop over the tile, and the
+// results are stored. What needs no conversion is not copied: instructions read user memory and
+// write outputs directly. An input that broadcasts is expanded tile by tile, but one-element
+// inputs, scalars, constants and short rows are expanded once per run.
 #pragma once
 
 #include <array>
@@ -19,9 +20,9 @@ namespace mx::cpu {
 
 class Program {
  public:
-  // Reads the program from sig's parameters; its inputs broadcast to `space`. outputs: store into sig's outputs;
-  // otherwise the one result is only read through Evaluator::value. Without the parameter "code" the program is
-  // "return input 0", in that input's natural compute type.
+  // Reads the program from sig's parameters; its inputs broadcast to `space`. outputs: store into
+  // sig's outputs; otherwise the one result is only read through Evaluator::value. Without the
+  // parameter "code" the program is "return input 0", in that input's natural compute type.
   Program(const mx_signature& sig, Shape space, bool outputs);
 
   int64_t count() const { return count_; }
@@ -33,15 +34,19 @@ class Program {
   // Inputs whose memory output j may share.
   uint32_t inplace(int output) const { return inplace_[output]; }
   // Evaluator::value may be asked for any number of elements at once: it is the input's own memory.
-  bool is_plain_input() const { return steps_.empty() && operands_[outs_[0]].place == Place::direct; }
-  // The whole program is one loop from user memory to output 0: run_single does it, without an evaluator.
+  bool is_plain_input() const {
+    return steps_.empty() && operands_[outs_[0]].place == Place::direct;
+  }
+  // The whole program is one loop from user memory to output 0: run_single does it, without an
+  // evaluator.
   bool is_single_loop() const { return single_.loop != nullptr; }
   void run_single(const mx_call& call, int64_t begin, int64_t end) const {
     alignas(8) char number[8];
     if (single_fill_.operand >= 0) write_first(single_fill_, call, number);
     auto at = [&](int operand) -> const char* {
       if (operand == single_fill_.operand) return number;
-      return static_cast<const char*>(call.in[operand]) + begin * static_cast<int64_t>(input_bytes_[operand]);
+      return static_cast<const char*>(call.in[operand]) +
+             begin * static_cast<int64_t>(input_bytes_[operand]);
     };
     single_.loop(static_cast<char*>(call.out[0]) + begin * static_cast<int64_t>(output_bytes_[0]),
                  at(single_.a), at(single_.b), at(single_.c), end - begin);
@@ -62,7 +67,8 @@ class Program {
     Place place = Place::slot;
     int64_t offset = 0;  // in scratch, bytes
     int64_t period = 0;
-    int output = -1;     // a temporary that is written straight into this output (unless memory is shared)
+    int output =
+        -1;  // a temporary that is written straight into this output (unless memory is shared)
   };
   struct Step {
     Loop loop;
@@ -73,9 +79,9 @@ class Program {
   };
   // A conversion of an input, per tile.
   struct Load {
-    int operand;  // an input
-    Loop convert;             // nullptr: expanded straight into the operand's slot
-    bool expands;             // by `dims`; otherwise the tile is contiguous in the input
+    int operand;               // an input
+    Loop convert;              // nullptr: expanded straight into the operand's slot
+    bool expands;              // by `dims`; otherwise the tile is contiguous in the input
     int64_t raw_offset = 0;    // scratch for the expanded, not yet converted tile
     Shape sizes{}, strides{};  // collapsed; the innermost stride is 0 or 1
   };
@@ -121,7 +127,7 @@ class Program {
   std::vector<Operand> operands_;
   std::vector<size_t> input_bytes_;  // element size of each input
   std::vector<int32_t> input_dtype_;
-  std::vector<int> temp_slot_;       // slot number of each temporary
+  std::vector<int> temp_slot_;  // slot number of each temporary
   int n_slots_ = 0;
   std::vector<Step> steps_;
   std::vector<Load> loads_;
@@ -135,7 +141,8 @@ class Program {
   std::vector<std::vector<int>> read_later_;
 };
 
-// One thread's run of a program. Uses this thread's scratch memory: one evaluator at a time per thread.
+// One thread's run of a program. Uses this thread's scratch memory: one evaluator at a time per
+// thread.
 class Program::Evaluator {
  public:
   // `longest` bounds the elements that will be asked for: expansions need not be longer.
@@ -144,8 +151,8 @@ class Program::Evaluator {
 
   // Computes elements [begin, end) and stores them into the outputs.
   void run(int64_t begin, int64_t end);
-  // The (first) result of elements [begin, begin + count), count <= tile() (any, for a plain input); valid until
-  // the next call.
+  // The (first) result of elements [begin, begin + count), count <= tile() (any, for a plain
+  // input); valid until the next call.
   const void* value(int64_t begin, int64_t count);
 
  private:
@@ -155,7 +162,8 @@ class Program::Evaluator {
   const Program& program_;
   const mx_call& call_;
   char* scratch_ = nullptr;
-  bool shared_ = false;  // an output shares memory so that nothing may be written into outputs directly
+  bool shared_ =
+      false;  // an output shares memory so that nothing may be written into outputs directly
   std::array<char*, 64> few_;
   std::unique_ptr<char*[]> many_;
   char** data_;  // where each operand's tile is now

@@ -1,7 +1,8 @@
 // The kernel _random: uniform, normal, exponential, bernoulli and randint samples from Philox.
 //
-// Samples are made in blocks of 64. A block takes 16 counters (float32 arithmetic: one 32-bit word per sample) or 32
-// (float64 and integers: two words per sample); sample i is a function of (seed, offset, i) alone.
+// Samples are made in blocks of 64. A block takes 16 counters (float32 arithmetic: one 32-bit word
+// per sample) or 32 (float64 and integers: two words per sample); sample i is a function of (seed,
+// offset, i) alone.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -20,14 +21,16 @@ constexpr int64_t kBlock = kPhiloxWords;
 
 // What a distribution needs at run time, ready for the loops.
 struct Setting {
-  double first, second;    // low, high - low; loc, scale; probability; scale
-  double top;              // uniform: the largest number below high that the output can hold
-  int64_t low;             // randint
-  uint64_t span;           // randint: high - low
+  double first, second;  // low, high - low; loc, scale; probability; scale
+  double top;            // uniform: the largest number below high that the output can hold
+  int64_t low;           // randint
+  uint64_t span;         // randint: high - low
 };
 
 // 24 bits: every value is a multiple of 2^-24 in [0, 1).
-MX_INLINE float unit(uint32_t word) { return static_cast<float>(static_cast<int32_t>(word >> 8)) * 0x1p-24f; }
+MX_INLINE float unit(uint32_t word) {
+  return static_cast<float>(static_cast<int32_t>(word >> 8)) * 0x1p-24f;
+}
 // (0, 1], fine near 0, for logarithms.
 MX_INLINE float open_unit(uint32_t word) {
   return (static_cast<float>(static_cast<int32_t>(word >> 1)) + 0.5f) * 0x1p-31f;
@@ -46,15 +49,20 @@ MX_INLINE Pair turn(float u) {
   const vec::Rounded quadrant = vec::round_nearest(4.0f * u);
   const float r = (4.0f * u - quadrant.value) * 1.57079633f;
   const float z = r * r;
-  const float s = r + r * z * vec::polynomial(z, -0.166666667f, 0.00833333284f, -0.000198393310f, 2.71828447e-06f);
-  const float c = 1.0f - 0.5f * z + z * z * vec::polynomial(z, 0.0416666666f, -0.00138888837f, 2.47995159e-05f, -2.72098929e-07f);
+  const float s =
+      r +
+      r * z * vec::polynomial(z, -0.166666667f, 0.00833333284f, -0.000198393310f, 2.71828447e-06f);
+  const float c =
+      1.0f - 0.5f * z +
+      z * z * vec::polynomial(z, 0.0416666666f, -0.00138888837f, 2.47995159e-05f, -2.72098929e-07f);
   const bool swapped = quadrant.integer & 1;
   const float a = swapped ? s : c, b = swapped ? c : s;
   return {(quadrant.integer + 1) & 2 ? -a : a, quadrant.integer & 2 ? -b : b};
 }
 
 MX_INLINE void uniform_block(float* out, const uint32_t* w, const Setting& s) {
-  const auto low = static_cast<float>(s.first), width = static_cast<float>(s.second), top = static_cast<float>(s.top);
+  const auto low = static_cast<float>(s.first), width = static_cast<float>(s.second),
+             top = static_cast<float>(s.top);
   for (int i = 0; i < kBlock; ++i) {
     const float value = low + width * unit(w[i]);
     out[i] = value > top ? top : value;
@@ -82,7 +90,8 @@ MX_INLINE void bernoulli_block(float* out, const uint32_t* w, const Setting& s) 
 
 // The same in double; sample i takes words i and i + 64.
 void uniform_block(double* out, const uint32_t* w, const Setting& s) {
-  for (int i = 0; i < kBlock; ++i) out[i] = std::min(s.first + s.second * unit(w[i], w[i + kBlock]), s.top);
+  for (int i = 0; i < kBlock; ++i)
+    out[i] = std::min(s.first + s.second * unit(w[i], w[i + kBlock]), s.top);
 }
 void normal_block(double* out, const uint32_t* w, const Setting& s) {
   for (int i = 0; i < kBlock; i += 2) {
@@ -96,9 +105,11 @@ void exponential_block(double* out, const uint32_t* w, const Setting& s) {
   for (int i = 0; i < kBlock; ++i) out[i] = -s.first * std::log(1.0 - unit(w[i], w[i + kBlock]));
 }
 void bernoulli_block(double* out, const uint32_t* w, const Setting& s) {
-  for (int i = 0; i < kBlock; ++i) out[i] = static_cast<double>(unit(w[i], w[i + kBlock]) < s.first);
+  for (int i = 0; i < kBlock; ++i)
+    out[i] = static_cast<double>(unit(w[i], w[i + kBlock]) < s.first);
 }
-// The high half of a 64 x 64 bit product maps 64 random bits onto the span; its bias is below span / 2^64.
+// The high half of a 64 x 64 bit product maps 64 random bits onto the span; its bias is below span
+// / 2^64.
 void randint_block(int64_t* out, const uint32_t* w, const Setting& s) {
   for (int i = 0; i < kBlock; ++i) {
     const uint64_t bits = static_cast<uint64_t>(w[i]) << 32 | w[i + kBlock];
@@ -108,16 +119,18 @@ void randint_block(int64_t* out, const uint32_t* w, const Setting& s) {
 }
 
 // Makes `blocks` blocks from counter `first` on.
-using Sampler = void (*)(void* out, int64_t blocks, uint64_t seed, uint64_t first, const Setting& setting);
+using Sampler = void (*)(void* out, int64_t blocks, uint64_t seed, uint64_t first,
+                         const Setting& setting);
 
-#define MX_DEFINE_SAMPLER(name)                                                                              \
-  MX_CLONES void name##_f32(void* out, int64_t blocks, uint64_t seed, uint64_t first, const Setting& setting) { \
-    auto* to = static_cast<float*>(out);                                                                     \
-    for (int64_t b = 0; b < blocks; ++b, to += kBlock) {                                                     \
-      alignas(64) uint32_t words[kPhiloxWords];                                                                          \
-      philox(seed, first + static_cast<uint64_t>(b) * kPhiloxLanes, words);                                  \
-      name##_block(to, words, setting);                                                                      \
-    }                                                                                                        \
+#define MX_DEFINE_SAMPLER(name)                                                       \
+  MX_CLONES void name##_f32(void* out, int64_t blocks, uint64_t seed, uint64_t first, \
+                            const Setting& setting) {                                 \
+    auto* to = static_cast<float*>(out);                                              \
+    for (int64_t b = 0; b < blocks; ++b, to += kBlock) {                              \
+      alignas(64) uint32_t words[kPhiloxWords];                                       \
+      philox(seed, first + static_cast<uint64_t>(b) * kPhiloxLanes, words);           \
+      name##_block(to, words, setting);                                               \
+    }                                                                                 \
   }
 MX_DEFINE_SAMPLER(uniform)
 MX_DEFINE_SAMPLER(normal)
@@ -156,13 +169,15 @@ constexpr Distribution kDistributions[] = {
 
 class Random {
  public:
-  Random(const mx_signature& sig, mx_prepared& plan) : count_(numel(sig.out[0])), dtype_(sig.out[0].dtype) {
+  Random(const mx_signature& sig, mx_prepared& plan)
+      : count_(numel(sig.out[0])), dtype_(sig.out[0].dtype) {
     const auto name = Params(sig).text("distribution");
     for (const Distribution& d : kDistributions)
       if (name == d.name) distribution_ = &d;
     if (!distribution_) throw Unsupported("unknown distribution " + std::string(name));
     if (sig.n_scalars != distribution_->scalars)
-      throw std::invalid_argument("[_random] " + std::string(name) + " takes " + std::to_string(distribution_->scalars) +
+      throw std::invalid_argument("[_random] " + std::string(name) + " takes " +
+                                  std::to_string(distribution_->scalars) +
                                   " runtime scalars, got " + std::to_string(sig.n_scalars));
     const bool wide = dtype_ == MX_FLOAT64 || !distribution_->single;
     sampler_ = wide ? distribution_->wide : distribution_->single;
@@ -171,14 +186,16 @@ class Random {
     store_ = store_loop(type_, dtype_);
     const int64_t blocks = (count_ + kBlock - 1) / kBlock;
     plan.random_blocks = static_cast<uint64_t>(blocks * counters_);
-    cost_ns_ = 60 + distribution_->cost_ns * (wide && distribution_->single ? 10 : 1) * static_cast<double>(count_);
+    cost_ns_ = 60 + distribution_->cost_ns * (wide && distribution_->single ? 10 : 1) *
+                        static_cast<double>(count_);
     plan.cost_ns = cost_ns_;
   }
 
   void operator()(const mx_call& call) const {
     const Setting setting = read_scalars(call);
     const int64_t blocks = (count_ + kBlock - 1) / kBlock;
-    parallel_for(blocks, 16, cost_ns_, [&](int64_t begin, int64_t end) { sample(call, setting, begin, end); });
+    parallel_for(blocks, 16, cost_ns_,
+                 [&](int64_t begin, int64_t end) { sample(call, setting, begin, end); });
   }
 
  private:
@@ -190,7 +207,8 @@ class Random {
     for (int64_t b = begin; b < end;) {
       char* out = static_cast<char*>(call.out[0]) + b * kBlock * out_bytes;
       const uint64_t first = call.offset + static_cast<uint64_t>(b * counters_);
-      const int64_t whole = std::min(end, count_ / kBlock) - b;  // blocks that lie in the output completely
+      const int64_t whole =
+          std::min(end, count_ / kBlock) - b;  // blocks that lie in the output completely
       if (direct && whole > 0) {
         sampler_(out, whole, call.seed, first, setting);
         b += whole;
@@ -212,7 +230,8 @@ class Random {
       s.low = scalars[0].i;
       s.span = static_cast<uint64_t>(scalars[1].i) - static_cast<uint64_t>(scalars[0].i);
       if (scalars[1].i <= scalars[0].i)
-        throw std::invalid_argument("[randint] low must be below high, got " + std::to_string(scalars[0].i) + " and " +
+        throw std::invalid_argument("[randint] low must be below high, got " +
+                                    std::to_string(scalars[0].i) + " and " +
                                     std::to_string(scalars[1].i));
     } else if (distribution_->name == std::string_view("uniform")) {
       s.top = largest_below(scalars[1].f, scalars[0].f);
@@ -221,19 +240,23 @@ class Random {
     return s;
   }
 
-  // The largest value of the output's type below `high` (but not below `low`): samples may round up to high.
+  // The largest value of the output's type below `high` (but not below `low`): samples may round up
+  // to high.
   double largest_below(double high, double low) const {
     if (!(low < high)) return std::max(low, high);
     if (dtype_ == MX_FLOAT64) return std::nextafter(high, low);
     const auto single = static_cast<float>(high);
-    const float below = single < high ? single : std::nextafter(single, -std::numeric_limits<float>::infinity());
-    if (dtype_ != MX_FLOAT16 && dtype_ != MX_BFLOAT16) return std::max(below, static_cast<float>(low));
+    const float below =
+        single < high ? single : std::nextafter(single, -std::numeric_limits<float>::infinity());
+    if (dtype_ != MX_FLOAT16 && dtype_ != MX_BFLOAT16)
+      return std::max(below, static_cast<float>(low));
     return visit_dtype(dtype_, [&](auto tag) -> double {
       using T = typename decltype(tag)::type;
       if constexpr (sizeof(T) == 2) {
         // Steps down in the 16-bit type: one unit of magnitude, towards -inf.
         T value(below);
-        if (static_cast<float>(value) >= high) value.bits = value.bits & 0x8000u ? value.bits + 1 : value.bits - 1;
+        if (static_cast<float>(value) >= high)
+          value.bits = value.bits & 0x8000u ? value.bits + 1 : value.bits - 1;
         return std::max(static_cast<double>(static_cast<float>(value)), low);
       }
       return below;

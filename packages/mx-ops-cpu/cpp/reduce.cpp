@@ -1,10 +1,12 @@
-// The kernel _reduce: sum, mean, prod, max, min, nansum, nanprod over axes, with a pointwise producer.
+// The kernel _reduce: sum, mean, prod, max, min, nansum, nanprod over axes, with a pointwise
+// producer.
 //
-// The reduced space is seen as rows of one inner length; all outer dimensions are walked in memory order. Where the
-// inner dimension is reduced, a row becomes one accumulator (`rows`); where it is kept, a row is added to a row
-// of accumulators (`columns`). Work is split over threads so that each part owns its accumulators; where the
-// outermost dimension is itself reduced, the parts have private ones, merged at the end. The number of parts
-// depends on the shapes only, so results do not depend on the number of threads.
+// The reduced space is seen as rows of one inner length; all outer dimensions are walked in memory
+// order. Where the inner dimension is reduced, a row becomes one accumulator (`rows`); where it is
+// kept, a row is added to a row of accumulators (`columns`). Work is split over threads so that
+// each part owns its accumulators; where the outermost dimension is itself reduced, the parts have
+// private ones, merged at the end. The number of parts depends on the shapes only, so results do
+// not depend on the number of threads.
 #include <algorithm>
 #include <limits>
 #include <optional>
@@ -19,13 +21,15 @@ namespace {
 
 constexpr int64_t kMostParts = 16;
 constexpr int64_t kColumnBlock = 2048;  // accumulators that stay in the L1 cache while rows pass by
-constexpr int64_t kWideRow = 4096;      // kept rows from here on are split between threads by columns
-constexpr double kPartNs = 50e3;        // least work worth a part of its own
+constexpr int64_t kWideRow = 4096;  // kept rows from here on are split between threads by columns
+constexpr double kPartNs = 50e3;    // least work worth a part of its own
 
 class Reduce {
  public:
   Reduce(const mx_signature& sig, mx_prepared& plan)
-      : program_(sig, space_of(sig), false), out_dtype_(sig.out[0].dtype), out_count_(numel(sig.out[0])) {
+      : program_(sig, space_of(sig), false),
+        out_dtype_(sig.out[0].dtype),
+        out_count_(numel(sig.out[0])) {
     read_layout(sig);
     choose_loops(Params(sig).text("op"));
     choose_split();
@@ -67,7 +71,8 @@ class Reduce {
     const Shape space = space_of(sig);
     std::vector<bool> reduced(space.size(), false);
     for (int64_t axis : Params(sig).ints("axes", {})) {
-      if (axis < 0 || axis >= static_cast<int64_t>(space.size())) throw std::invalid_argument("[_reduce] axis out of range");
+      if (axis < 0 || axis >= static_cast<int64_t>(space.size()))
+        throw std::invalid_argument("[_reduce] axis out of range");
       reduced[static_cast<size_t>(axis)] = true;
     }
     std::vector<Dim> dims;
@@ -85,7 +90,8 @@ class Reduce {
         dims[d].out_stride = stride;
         stride *= dims[d].size;
       }
-    if (stride != out_count_) throw std::invalid_argument("[_reduce] the output's size is not that of the kept axes");
+    if (stride != out_count_)
+      throw std::invalid_argument("[_reduce] the output's size is not that of the kept axes");
     inner_kept_ = dims.empty() || dims.back().kept;
     inner_ = dims.empty() ? 1 : dims.back().size;
     if (!dims.empty()) dims.pop_back();
@@ -96,7 +102,8 @@ class Reduce {
   void choose_loops(std::string_view op) {
     is_mean_ = op == "mean";
     int64_t type = program_.result_type();
-    if (out_dtype_ == MX_FLOAT64 && type == MX_C_F32) {  // float lanes are not good enough for a double result
+    if (out_dtype_ == MX_FLOAT64 &&
+        type == MX_C_F32) {  // float lanes are not good enough for a double result
       widen_ = cast_loop(MX_C_F32, MX_C_F64);
       type = MX_C_F64;
     }
@@ -104,7 +111,8 @@ class Reduce {
     loops_ = find_reduction(is_mean_ ? "sum" : op, type);
     if (!loops_) throw Unsupported("unknown reduction " + std::string(op));
     acc_size_ = static_cast<int64_t>(compute_size(loops_->accumulator));
-    if (reduced_count_ == 0 && (op == "max" || op == "min")) empty_extreme_ = extreme_of(out_dtype_, op == "max");
+    if (reduced_count_ == 0 && (op == "max" || op == "min"))
+      empty_extreme_ = extreme_of(out_dtype_, op == "max");
   }
 
   // What the maximum (lowest) or minimum of nothing is.
@@ -144,7 +152,8 @@ class Reduce {
     if (split_ == Split::columns) most = split_size_ / kColumnBlock;
     if (split_ == Split::inner_reduced) most = split_size_ / kColumnBlock + 1;
     // Private accumulators must stay small beside the data.
-    if (is_private) most = std::min(most, program_.count() / (4 * std::max<int64_t>(out_count_, 1)) + 1);
+    if (is_private)
+      most = std::min(most, program_.count() / (4 * std::max<int64_t>(out_count_, 1)) + 1);
     pieces_ = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(most, 1));
     parts_ = is_private ? pieces_ : 1;
   }
@@ -154,10 +163,13 @@ class Reduce {
 
   void accumulate(const mx_call& call, char* acc, int64_t part_bytes) const {
     for (int64_t p = 1; p < parts_; ++p) loops_->start(acc + p * part_bytes, out_count_);
-    auto piece = [&](int64_t p) -> Part { return {split_size_ * p / pieces_, split_size_ * (p + 1) / pieces_}; };
+    auto piece = [&](int64_t p) -> Part {
+      return {split_size_ * p / pieces_, split_size_ * (p + 1) / pieces_};
+    };
     parallel_for(pieces_, 1, pieces_ > 1 ? cost_ns_ : 0, [&](int64_t first, int64_t last) {
       Walker walker(*this, call);
-      for (int64_t p = first; p < last; ++p) walker.run(acc + (parts_ > 1 ? p * part_bytes : 0), piece(p));
+      for (int64_t p = first; p < last; ++p)
+        walker.run(acc + (parts_ > 1 ? p * part_bytes : 0), piece(p));
     });
     for (int64_t p = 1; p < parts_; ++p) loops_->merge(acc, acc + p * part_bytes, out_count_);
   }
@@ -165,9 +177,12 @@ class Reduce {
   void finish(char* acc, void* out) const {
     int64_t type = loops_->accumulator;
     if (empty_extreme_) {
-      if (type == MX_C_I32) std::fill_n(reinterpret_cast<int32_t*>(acc), out_count_, static_cast<int32_t>(*empty_extreme_));
+      if (type == MX_C_I32)
+        std::fill_n(reinterpret_cast<int32_t*>(acc), out_count_,
+                    static_cast<int32_t>(*empty_extreme_));
       if (type == MX_C_I64 && out_dtype_ != MX_INT64)
-        std::fill_n(reinterpret_cast<int64_t*>(acc), out_count_, static_cast<int64_t>(*empty_extreme_));
+        std::fill_n(reinterpret_cast<int64_t*>(acc), out_count_,
+                    static_cast<int64_t>(*empty_extreme_));
     }
     if (is_mean_) {
       auto* sums = reinterpret_cast<double*>(acc);
@@ -183,13 +198,16 @@ class Reduce {
   // Walks one thread's share of the space.
   class Walker {
    public:
-    Walker(const Reduce& r, const mx_call& call) : r_(r), evaluator_(r.program_, call, r.program_.tile()) {}
+    Walker(const Reduce& r, const mx_call& call)
+        : r_(r), evaluator_(r.program_, call, r.program_.tile()) {}
 
     void run(char* acc, Part part) {
       acc_ = acc;
       switch (r_.split_) {
-        case Split::inner_reduced: return reduce_inner(0, part.begin, part.end, 0);
-        case Split::columns: return walk(0, r_.rows_, part);
+        case Split::inner_reduced:
+          return reduce_inner(0, part.begin, part.end, 0);
+        case Split::columns:
+          return walk(0, r_.rows_, part);
         case Split::outer_kept:
         case Split::outer_reduced: {
           const int64_t each = r_.outer_.empty() ? 1 : r_.rows_ / r_.outer_[0].size;
@@ -216,7 +234,8 @@ class Reduce {
     // Rows [begin, end), of them only `columns`.
     void walk(int64_t begin, int64_t end, Part columns) {
       const bool whole = columns.begin == 0 && columns.end == r_.inner_;
-      const bool narrow = whole && r_.inner_ <= (r_.inner_kept_ ? std::min(longest(), kColumnBlock) : longest());
+      const bool narrow =
+          whole && r_.inner_ <= (r_.inner_kept_ ? std::min(longest(), kColumnBlock) : longest());
       if (!narrow) {
         for_each_run(begin, end, [&](int64_t row, int64_t n, int64_t out) {
           r_.inner_kept_ ? reduce_wide(row, n, columns, out) : reduce_long(row, n, columns, out);
@@ -237,7 +256,8 @@ class Reduce {
       }
     }
 
-    // Calls f(first row, rows, first output element) for the runs of rows along the last outer dimension.
+    // Calls f(first row, rows, first output element) for the runs of rows along the last outer
+    // dimension.
     template <class F>
     void for_each_run(int64_t begin, int64_t end, F&& f) const {
       const auto& dims = r_.outer_;
@@ -276,7 +296,8 @@ class Reduce {
           continue;
         }
         for (int64_t i = 0; i < n; ++i)
-          r_.loops_->columns(accumulator(out + c), value((row + i) * r_.inner_ + c, width), 1, 0, width);
+          r_.loops_->columns(accumulator(out + c), value((row + i) * r_.inner_ + c, width), 1, 0,
+                             width);
       }
     }
 

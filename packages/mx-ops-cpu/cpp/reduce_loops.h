@@ -6,8 +6,8 @@
 
 namespace mx::cpu {
 
-// Accumulators are wider than values where that matters: sums and products of float in double, of integers in
-// int64 (wrapping); maxima in the value's own type.
+// Accumulators are wider than values where that matters: sums and products of float in double, of
+// integers in int64 (wrapping); maxima in the value's own type.
 struct Reduction {
   int64_t accumulator;  // mx_compute of the accumulators
   void (*start)(void* acc, int64_t n);

@@ -12,7 +12,9 @@ namespace {
 
 constexpr int64_t kDrawsAtOnce = kPhiloxWords / 2;  // a draw takes two words
 
-MX_CLONES void draw_words(uint64_t seed, uint64_t first, uint32_t* words) { philox(seed, first, words); }
+MX_CLONES void draw_words(uint64_t seed, uint64_t first, uint32_t* words) {
+  philox(seed, first, words);
+}
 
 class Shuffle {
  public:
@@ -21,7 +23,8 @@ class Shuffle {
     rows_ = shape.empty() ? 1 : shape[0];
     row_bytes_ = rows_ ? byte_size(sig.in[0]) / static_cast<size_t>(rows_) : 0;
     plan.workspace_bytes = static_cast<size_t>(rows_) * sizeof(int64_t);
-    plan.random_blocks = static_cast<uint64_t>((rows_ + kDrawsAtOnce - 1) / kDrawsAtOnce * kPhiloxLanes);
+    plan.random_blocks =
+        static_cast<uint64_t>((rows_ + kDrawsAtOnce - 1) / kDrawsAtOnce * kPhiloxLanes);
     plan.cost_ns = 50 + static_cast<double>(rows_) * (8 + static_cast<double>(row_bytes_) / 10);
   }
 
@@ -32,7 +35,8 @@ class Shuffle {
     auto* out = static_cast<char*>(call.out[0]);
     if (!row_bytes_) return;
     for (int64_t r = 0; r < rows_; ++r)
-      std::memcpy(out + static_cast<size_t>(r) * row_bytes_, in + static_cast<size_t>(order[r]) * row_bytes_, row_bytes_);
+      std::memcpy(out + static_cast<size_t>(r) * row_bytes_,
+                  in + static_cast<size_t>(order[r]) * row_bytes_, row_bytes_);
   }
 
  private:
@@ -42,7 +46,8 @@ class Shuffle {
     alignas(64) uint32_t words[kPhiloxWords];
     for (int64_t i = 0; i < rows_; ++i) {
       const int64_t draw = i % kDrawsAtOnce;
-      if (draw == 0) draw_words(seed, offset + static_cast<uint64_t>(i / kDrawsAtOnce * kPhiloxLanes), words);
+      if (draw == 0)
+        draw_words(seed, offset + static_cast<uint64_t>(i / kDrawsAtOnce * kPhiloxLanes), words);
       const uint64_t bits = static_cast<uint64_t>(words[draw]) << 32 | words[draw + kDrawsAtOnce];
       const auto left = static_cast<uint64_t>(rows_ - i);
       const auto chosen = static_cast<int64_t>(static_cast<unsigned __int128>(bits) * left >> 64);

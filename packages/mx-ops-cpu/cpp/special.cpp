@@ -16,7 +16,8 @@ double log_gamma(double x) {
 
 double digamma(double x) {
   constexpr double pi = 3.14159265358979323846;
-  if (std::isnan(x) || x == -std::numeric_limits<double>::infinity()) return std::numeric_limits<double>::quiet_NaN();
+  if (std::isnan(x) || x == -std::numeric_limits<double>::infinity())
+    return std::numeric_limits<double>::quiet_NaN();
   if (x <= 0) {
     if (x == std::floor(x)) return std::numeric_limits<double>::quiet_NaN();
     // Reflection; the fraction is taken first, which keeps tan exact for large |x|.
@@ -27,7 +28,9 @@ double digamma(double x) {
   const double z = 1 / (x * x);
   // Asymptotic series: log x - 1/(2x) - sum B_2k / (2k x^2k)
   const double series =
-      z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
+      z * (1.0 / 12 - z * (1.0 / 120 -
+                           z * (1.0 / 252 -
+                                z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
   return shift + std::log(x) - 0.5 / x - series;
 }
 
@@ -35,7 +38,8 @@ double erfinv(double x) {
   if (!(x >= -1 && x <= 1)) return std::numeric_limits<double>::quiet_NaN();
   const double a = std::fabs(x);
   if (a == 1) return std::copysign(std::numeric_limits<double>::infinity(), x);
-  // Winitzki's closed form (2e-3), then Halley steps on erf, or on erfc where erf has no digits left.
+  // Winitzki's closed form (2e-3), then Halley steps on erf, or on erfc where erf has no digits
+  // left.
   constexpr double c = 0.147, pi = 3.14159265358979323846;
   const double complement = 1 - a;
   const double log_term = std::log(complement * (1 + a));

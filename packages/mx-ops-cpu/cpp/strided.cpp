@@ -7,6 +7,7 @@
 
 #include "mx/kernel.h"
 #include "parallel.h"
+#include "vecmath.h"
 
 namespace mx::cpu {
 namespace {
@@ -32,14 +33,14 @@ struct Zip<T, std::index_sequence<I...>> {
   using Row = typename BlockRow<T>::type;
   static constexpr size_t side = sizeof...(I);
   // a0 b0 a1 b1 ... from the low (high) halves of a and b.
-  static inline __attribute__((always_inline)) void low(const Row& a, const Row& b, Row& out) {
+  static MX_INLINE void low(const Row& a, const Row& b, Row& out) {
 #ifdef __clang__
     out = __builtin_shufflevector(a, b, (I % 2 ? side + I / 2 : I / 2)...);
 #else
     out = __builtin_shuffle(a, b, Row{static_cast<T>(I % 2 ? side + I / 2 : I / 2)...});
 #endif
   }
-  static inline __attribute__((always_inline)) void high(const Row& a, const Row& b, Row& out) {
+  static MX_INLINE void high(const Row& a, const Row& b, Row& out) {
 #ifdef __clang__
     out = __builtin_shufflevector(a, b, (side / 2 + (I % 2 ? side + I / 2 : I / 2))...);
 #else
@@ -50,8 +51,7 @@ struct Zip<T, std::index_sequence<I...>> {
 };
 
 template <class T>
-inline __attribute__((always_inline)) void transpose_block(const T* src, int64_t src_stride, T* dst,
-                                                           int64_t dst_stride) {
+MX_INLINE void transpose_block(const T* src, int64_t src_stride, T* dst, int64_t dst_stride) {
   constexpr int64_t side = kSide<T>;
   using Row = typename BlockRow<T>::type;
   using Z = Zip<T, std::make_index_sequence<side>>;
@@ -78,9 +78,8 @@ inline __attribute__((always_inline)) void transpose_block(const T* src, int64_t
 
 // dst[a * dst_stride + b] = src[a + b * src_stride] for a < na, b < nb.
 template <class T>
-inline __attribute__((always_inline)) void transpose_plane(const T* src, int64_t src_stride, T* dst,
-                                                           int64_t dst_stride, int64_t na,
-                                                           int64_t nb) {
+MX_INLINE void transpose_plane(const T* src, int64_t src_stride, T* dst, int64_t dst_stride,
+                               int64_t na, int64_t nb) {
   constexpr int64_t side = kSide<T>;
   const int64_t whole_a = na - na % side, whole_b = nb - nb % side;
   // Bands of b keep the source lines and the destination lines of a band in the cache.
@@ -106,10 +105,10 @@ inline __attribute__((always_inline)) void transpose_plane(const T* src, int64_t
   }
 }
 
-#define MX_TRANSPOSE_PLANE(T)                                                                 \
-  __attribute__((target_clones("default", "avx2", "arch=x86-64-v4"))) void plane(             \
-      const T* src, int64_t src_stride, T* dst, int64_t dst_stride, int64_t na, int64_t nb) { \
-    transpose_plane<T>(src, src_stride, dst, dst_stride, na, nb);                             \
+#define MX_TRANSPOSE_PLANE(T)                                                                    \
+  MX_CLONES void plane(const T* src, int64_t src_stride, T* dst, int64_t dst_stride, int64_t na, \
+                       int64_t nb) {                                                             \
+    transpose_plane<T>(src, src_stride, dst, dst_stride, na, nb);                                \
   }
 MX_TRANSPOSE_PLANE(uint8_t)
 MX_TRANSPOSE_PLANE(uint16_t)

@@ -6,9 +6,10 @@ namespace {
 
 std::vector<mx_kernel> all_kernels() {
   std::vector<mx_kernel> all;
-  for (auto family : {pointwise_kernels, reduce_kernels, arg_reduce_kernels, random_kernels, shuffle_kernels,
-                      movement_kernels, indexing_kernels, matmul_kernels, convolution_kernels,
-                      pooling_kernels, normalization_kernels, softmax_kernels}) {
+  for (auto family :
+       {pointwise_kernels, reduce_kernels, arg_reduce_kernels, random_kernels, shuffle_kernels,
+        movement_kernels, indexing_kernels, matmul_kernels, convolution_kernels, pooling_kernels,
+        normalization_kernels, softmax_kernels}) {
     if (!family) continue;
     const std::vector<mx_kernel> kernels = family();
     all.insert(all.end(), kernels.begin(), kernels.end());
@@ -20,9 +21,12 @@ std::vector<mx_kernel> all_kernels() {
 
 const mx_kernel_table& kernel_table() {
   static const std::vector<mx_kernel> kernels = all_kernels();
-  static const mx_kernel_table table{
-      MX_ABI_VERSION, sizeof(mx_kernel_table), "mx-ops-cpu", "cpu",
-      static_cast<int32_t>(kernels.size()), kernels.data()};
+  static const mx_kernel_table table{MX_ABI_VERSION,
+                                     sizeof(mx_kernel_table),
+                                     "mx-ops-cpu",
+                                     "cpu",
+                                     static_cast<int32_t>(kernels.size()),
+                                     kernels.data()};
   return table;
 }
 

@@ -1,11 +1,12 @@
 // Branch-free elementary functions that gcc vectorises inside plain loops.
 //
-// float functions: error below about 2 ulp, special values as in C's libm. The easy ones (exp, log, tanh, ...)
-// are computed in float, the hard ones (pow, sin, inverse functions) in double with polynomials good to
-// 1e-11, which the rounding to float hides. Coefficients are weighted minimax fits of the expression that the
-// comment beside them names. "a < b ? c : d" compiles to a blend; every constant here is chosen so that
-// NaN falls through the comparisons into the arithmetic.
-// None of this survives -ffast-math (the rounding trick, NaN), which CMakeLists.txt therefore never uses.
+// float functions: error below about 2 ulp, special values as in C's libm. The easy ones (exp, log,
+// tanh, ...) are computed in float, the hard ones (pow, sin, inverse functions) in double with
+// polynomials good to 1e-11, which the rounding to float hides. Coefficients are weighted minimax
+// fits of the expression that the comment beside them names. "a < b ? c : d" compiles to a blend;
+// every constant here is chosen so that NaN falls through the comparisons into the arithmetic. None
+// of this survives -ffast-math (the rounding trick, NaN), which CMakeLists.txt therefore never
+// uses.
 #pragma once
 
 #include <bit>
@@ -16,6 +17,7 @@
 // always_inline: the functions must melt into the target_clones loops that call them.
 #define MX_INLINE inline __attribute__((always_inline))
 // One copy of a loop per instruction set; the loader picks (gnu_indirect_function).
+#ifndef MX_CLONES
 #define MX_CLONES __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
 
 namespace mx::cpu::vec {
@@ -35,7 +37,8 @@ MX_INLINE float with_sign(float magnitude, float sign) {
   return from_bits((bits(magnitude) & 0x7fffffffu) | (bits(sign) & 0x80000000u));
 }
 MX_INLINE double with_sign(double magnitude, double sign) {
-  return from_bits((bits(magnitude) & UINT64_C(0x7fffffffffffffff)) | (bits(sign) & UINT64_C(0x8000000000000000)));
+  return from_bits((bits(magnitude) & UINT64_C(0x7fffffffffffffff)) |
+                   (bits(sign) & UINT64_C(0x8000000000000000)));
 }
 MX_INLINE float abs(float x) { return from_bits(bits(x) & 0x7fffffffu); }
 MX_INLINE double abs(double x) { return from_bits(bits(x) & UINT64_C(0x7fffffffffffffff)); }
@@ -50,7 +53,8 @@ MX_INLINE T polynomial(T x, T c0, Rest... rest) {
   return c0 + x * polynomial(x, static_cast<T>(rest)...);
 }
 
-// Adding 1.5 * 2^(mantissa bits) rounds to an integer, which then stands in the low bits of the sum.
+// Adding 1.5 * 2^(mantissa bits) rounds to an integer, which then stands in the low bits of the
+// sum.
 inline constexpr float kRound = 12582912.0f;
 inline constexpr double kRoundD = 6755399441055744.0;
 
@@ -73,9 +77,12 @@ MX_INLINE RoundedD round_nearest(double x) {
 
 // 2^n for -126 <= n <= 127, and for -1022 <= n <= 1023.
 MX_INLINE float power_of_two(int32_t n) { return from_bits(static_cast<uint32_t>(n + 127) << 23); }
-MX_INLINE double power_of_two(int64_t n) { return from_bits(static_cast<uint64_t>(n + 1023) << 52); }
+MX_INLINE double power_of_two(int64_t n) {
+  return from_bits(static_cast<uint64_t>(n + 1023) << 52);
+}
 
-// ---- float: exp family ------------------------------------------------------------------------------
+// ---- float: exp family
+// ------------------------------------------------------------------------------
 
 // x = n ln2 + r with |r| <= ln2 / 2; expm1(r) = r + r^2 q(r).
 struct ExpParts {
@@ -125,11 +132,10 @@ MX_INLINE float sinh(float x) {
   return with_sign(magnitude > 20.0f ? exp_scaled(magnitude, -1) : small, x);
 }
 
-MX_INLINE float cosh(float x) {
-  return exp_scaled(abs(x), -1) + exp_scaled(-abs(x), -1);
-}
+MX_INLINE float cosh(float x) { return exp_scaled(abs(x), -1) + exp_scaled(-abs(x), -1); }
 
-// ---- float: log family ------------------------------------------------------------------------------
+// ---- float: log family
+// ------------------------------------------------------------------------------
 
 // x = 2^e (1 + f), sqrt(1/2) <= 1 + f < sqrt(2), for normal positive x.
 struct LogParts {
@@ -147,8 +153,9 @@ MX_INLINE LogParts log_parts(float x) {
 
 // log(1 + f) - f
 MX_INLINE float log1p_tail(float f) {
-  const float p = polynomial(f, 0.333333105f, -0.249999866f, 0.200022489f, -0.166693032f, 0.142181948f,
-                             -0.123830773f, 0.118753932f, -0.117988318f, 0.0692072734f);
+  const float p =
+      polynomial(f, 0.333333105f, -0.249999866f, 0.200022489f, -0.166693032f, 0.142181948f,
+                 -0.123830773f, 0.118753932f, -0.117988318f, 0.0692072734f);
   return f * f * (f * p - 0.5f);
 }
 
@@ -192,39 +199,47 @@ MX_INLINE float log1p(float x) {
 // log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))
 MX_INLINE float softrelu(float x) { return (x < 0.0f ? 0.0f : x) + log1p(exp(-abs(x))); }
 
-// ---- float: erf -------------------------------------------------------------------------------------
+// ---- float: erf
+// -------------------------------------------------------------------------------------
 
 MX_INLINE float erf(float x) {
   const float a = abs(x);
   const float z = a * a;
   // erf(a) = a + a P(a^2) below 0.92, 1 - exp(-R(a)) above; erf is 1 from 4 on.
-  const float small = a + a * polynomial(z, 0.128379166f, -0.376126319f, 0.112836726f, -0.0268581044f,
-                                         0.00519779744f, -0.000810596568f, 8.21542635e-05f);
+  const float small =
+      a + a * polynomial(z, 0.128379166f, -0.376126319f, 0.112836726f, -0.0268581044f,
+                         0.00519779744f, -0.000810596568f, 8.21542635e-05f);
   const float b = a > 4.1f ? 4.1f : a;
-  const float r = polynomial(b, -0.000170550848f, 1.12949514f, 0.633386672f, 0.108236603f, -0.0250914861f,
-                             0.00416052248f, -0.000432302069f, 2.09094687e-05f);
+  const float r = polynomial(b, -0.000170550848f, 1.12949514f, 0.633386672f, 0.108236603f,
+                             -0.0250914861f, 0.00416052248f, -0.000432302069f, 2.09094687e-05f);
   const float large = 1.0f - exp(-r);
   return with_sign(a > 0.92f ? large : small, x);
 }
 
-// ---- double cores for float functions -----------------------------------------------------------------
+// ---- double cores for float functions
+// -----------------------------------------------------------------
 
-// Natural logarithm of a positive normal double, 1e-15 relative (exactly 0 at 1); inf gives about 710.
+// Natural logarithm of a positive normal double, 1e-15 relative (exactly 0 at 1); inf gives about
+// 710.
 struct LogPartsD {
   double exponent;
   double log_mantissa;
 };
 MX_INLINE LogPartsD log_core(double x) {
   const uint64_t shifted = bits(x) - UINT64_C(0x3fe6a09e667f3bcd);  // bits of sqrt(1/2)
-  const double m = from_bits((shifted & UINT64_C(0x000fffffffffffff)) + UINT64_C(0x3fe6a09e667f3bcd));
-  // The exponent as a double without a 64-bit conversion, which AVX2 has not: its bits are put into 2^52.
-  const uint64_t biased = (shifted >> 52) ^ UINT64_C(0x800);  // two's complement of 12 bits, made unsigned
-  const double exponent = from_bits(biased | UINT64_C(0x4330000000000000)) - (4503599627370496.0 + 2048.0);
+  const double m =
+      from_bits((shifted & UINT64_C(0x000fffffffffffff)) + UINT64_C(0x3fe6a09e667f3bcd));
+  // The exponent as a double without a 64-bit conversion, which AVX2 has not: its bits are put into
+  // 2^52.
+  const uint64_t biased =
+      (shifted >> 52) ^ UINT64_C(0x800);  // two's complement of 12 bits, made unsigned
+  const double exponent =
+      from_bits(biased | UINT64_C(0x4330000000000000)) - (4503599627370496.0 + 2048.0);
   const double s = (m - 1.0) / (m + 1.0);
   const double z = s * s;
-  const double p = polynomial(z, 0.66666666666667429, 0.39999999999388858, 0.28571428747944067,
-                              0.22222197992622247, 0.1818359516930185, 0.15313238129338669,
-                              0.14804349047149593);
+  const double p =
+      polynomial(z, 0.66666666666667429, 0.39999999999388858, 0.28571428747944067,
+                 0.22222197992622247, 0.1818359516930185, 0.15313238129338669, 0.14804349047149593);
   return {exponent, s * (2.0 + z * p)};
 }
 MX_INLINE double log(double x) {
@@ -235,9 +250,10 @@ MX_INLINE double log(double x) {
 // 2^y for |y| <= 1000, 1e-12 relative.
 MX_INLINE double exp2_core(double y) {
   const RoundedD n = round_nearest(y);
-  const double p = polynomial(y - n.value, 1.0000000000000275, 0.69314718054593005, 0.24022650695467318,
-                              0.055504109412163334, 0.0096181292285142383, 0.0013333450559865892,
-                              0.0001540341161327036, 1.5310081210762196e-05, 1.326407408428584e-06);
+  const double p =
+      polynomial(y - n.value, 1.0000000000000275, 0.69314718054593005, 0.24022650695467318,
+                 0.055504109412163334, 0.0096181292285142383, 0.0013333450559865892,
+                 0.0001540341161327036, 1.5310081210762196e-05, 1.326407408428584e-06);
   return p * power_of_two(n.integer);
 }
 
@@ -258,7 +274,8 @@ MX_INLINE float power(float a, float b) {
   const bool is_integer = std::floor(b) == b;
   const bool is_odd = is_integer && std::floor(b * 0.5f) * 2.0f != b;
   const float negative = from_bits(bits(magnitude) ^ (is_odd ? 0x80000000u : 0u));
-  const bool no_real = a < 0.0f && a > -kInf && !is_integer;  // (-2)^0.5; b NaN is no integer either
+  const bool no_real =
+      a < 0.0f && a > -kInf && !is_integer;  // (-2)^0.5; b NaN is no integer either
   const float for_negative = no_real ? kNan : negative;
   return bits(a) >> 31 ? for_negative : magnitude;
 }
@@ -273,10 +290,10 @@ MX_INLINE SinCos sincos_core(float x) {
   const RoundedD n = round_nearest(x * 0.63661977236758134);
   const double r = (x - n.value * 1.5707963267341256) - n.value * 6.0771005065061922e-11;
   const double z = r * r;
-  const double s = polynomial(z, -0.16666666641526903, 0.0083333293741262669, -0.00019839330998216347,
-                              2.7182744833705381e-06);
-  const double c = polynomial(z, 0.041666666622652705, -0.0013888883738029524, 2.4799515888962907e-05,
-                              -2.7209892890262323e-07);
+  const double s = polynomial(z, -0.16666666641526903, 0.0083333293741262669,
+                              -0.00019839330998216347, 2.7182744833705381e-06);
+  const double c = polynomial(z, 0.041666666622652705, -0.0013888883738029524,
+                              2.4799515888962907e-05, -2.7209892890262323e-07);
   return {r + r * z * s, 1.0 - 0.5 * z + z * z * c, n.integer};
 }
 MX_INLINE float sin(float x) {
