@@ -3,6 +3,7 @@
 Inside `record` every operator on an array that leads back to one with `attach_grad` is kept on a tape; `backward`
 replays the gradients of what was kept.
 
+>>> import mxnet as mx
 >>> x = mx.nd.array([1.0, 2.0])
 >>> x.attach_grad()
 >>> with mx.autograd.record():
@@ -166,6 +167,7 @@ def get_symbol(x: NDArray) -> Any:
 class Function:
     """A differentiable function written in Python: subclass it, define `forward` and `backward`, call an instance.
 
+    >>> import mxnet as mx
     >>> class Sigmoid(mx.autograd.Function):
     ...     def forward(self, x):
     ...         y = 1 / (1 + mx.nd.exp(-x))
