@@ -14,8 +14,9 @@ if __name__ == "__main__" and selected("import"):
     if selected("import_memory"):
         emit("import_memory", import_cost("mxnet", what="memory"), "MB")
 
-import mxnet as mx
 import numpy as np
+
+import mxnet as mx
 
 nd, autograd = mx.nd, mx.autograd
 

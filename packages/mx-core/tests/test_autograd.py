@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 
-import mxnet as mx
 import numpy as np
 import pytest
+
+import mxnet as mx
 
 OURS = hasattr(mx.nd.NDArray, "_reshape_view")
 ours = pytest.mark.skipif(not OURS, reason="1.9.1 raises, dies or errs here")

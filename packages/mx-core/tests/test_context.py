@@ -5,8 +5,9 @@ from __future__ import annotations
 import pickle
 import threading
 
-import mxnet as mx
 import pytest
+
+import mxnet as mx
 
 OURS = hasattr(mx.nd.NDArray, "_reshape_view")
 ours = pytest.mark.skipif(not OURS, reason="1.9.1 raises, dies or errs here")

@@ -5,9 +5,10 @@ The tests run on the real 1.9.1 too, but for those marked `ours`, which hold wha
 
 from __future__ import annotations
 
-import mxnet as mx
 import numpy as np
 import pytest
+
+import mxnet as mx
 
 OURS = hasattr(mx.nd.NDArray, "_reshape_view")
 ours = pytest.mark.skipif(not OURS, reason="1.9.1 raises, dies or errs here")

@@ -11,9 +11,10 @@ import pickle
 import warnings
 import weakref
 
-import mxnet as mx
 import numpy as np
 import pytest
+
+import mxnet as mx
 
 OURS = hasattr(mx.nd.NDArray, "_reshape_view")
 ours = pytest.mark.skipif(not OURS, reason="1.9.1 raises, dies or errs here")

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from mx_core.testing import FLOATS, INTEGERS, OpCase, check_op, empty, integers, normal, op_cases, scalar, uniform
 
 special = pytest.importorskip("scipy.special")

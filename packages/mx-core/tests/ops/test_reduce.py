@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from mx_core.testing import FLOATS, INTEGERS, OpCase, check_op, empty, fixed, integers, op_cases, uniform
 
 AXES = [{}, {"axis": 0}, {"axis": -1}, {"axis": (0, 2)}, {"axis": 1, "keepdims": True}, {"axis": 1, "exclude": True}, {"axis": ()},
