@@ -99,7 +99,8 @@ def _random_exponential(
     F, *, lam: Runtime[float] = 1.0, shape: Shape | None = None, dtype: DType | None = None
 ) -> Tensor:
     """Exponential random numbers of rate ``lam``: mean 1 / lam. shape and dtype as _random_uniform."""
-    return F._exponential(scale=1.0 / lam, shape=shape or (1,), dtype=_float_dtype("_random_exponential", dtype))
+    dtype = _float_dtype("_random_exponential", dtype)
+    return F._exponential(scale=1.0, shape=shape or (1,), dtype=dtype) / lam
 
 
 @op(aliases=["random_randint"])
@@ -140,7 +141,7 @@ def _random_normal_like(F, data: Tensor, *, loc: Runtime[float] = 0.0, scale: Ru
 def _random_exponential_like(F, data: Tensor, *, lam: Runtime[float] = 1.0) -> Tensor:
     """As _random_exponential, of data's shape and dtype."""
     dtype = _float_dtype("_random_exponential_like", data.dtype)
-    return F._exponential(scale=1.0 / lam, shape=data.shape, dtype=dtype)
+    return F._exponential(scale=1.0, shape=data.shape, dtype=dtype) / lam
 
 
 @op(aliases=["shuffle"], random=True, differentiable=False)
