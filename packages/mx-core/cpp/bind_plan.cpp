@@ -155,7 +155,7 @@ class PlanBuilder {
       s.kernel = t[0].cast<const PyPrepared &>().prepared;
       std::tie(s.in, s.n_in) = range(t[1], first_slot() + p_.slots.size());
       std::tie(s.out, s.n_out) = range(t[2], first_slot() + p_.slots.size());
-      std::tie(s.scalars, s.n_scalars) = range(t[3], static_cast<size_t>(p_.n_scalars));
+      std::tie(s.scalars, s.n_scalars) = scalars(t[3]);
       s.random_offset = p_.random_blocks;
       p_.random_blocks += s.kernel->p.random_blocks;
       p_.cost_ns += s.kernel->p.cost_ns;
@@ -200,6 +200,21 @@ class PlanBuilder {
   std::pair<uint32_t, uint32_t> range(const py::handle &list, size_t limit) {
     auto begin = static_cast<uint32_t>(p_.indices.size());
     for (py::handle h : py::reinterpret_borrow<py::sequence>(list)) p_.indices.push_back(index(h.cast<int32_t>(), limit));
+    return {begin, static_cast<uint32_t>(p_.indices.size()) - begin};
+  }
+  // An int is the number of one of the plan's scalars, a float is a constant.
+  std::pair<uint32_t, uint32_t> scalars(const py::handle &list) {
+    auto begin = static_cast<uint32_t>(p_.indices.size());
+    for (py::handle h : py::reinterpret_borrow<py::sequence>(list)) {
+      if (PyFloat_Check(h.ptr())) {
+        double value = PyFloat_AS_DOUBLE(h.ptr());
+        bool integral = value > -9.2e18 && value < 9.2e18;  // false for NaN, too
+        p_.constants.push_back({value, integral ? static_cast<int64_t>(value) : 0});
+        p_.indices.push_back(-static_cast<int32_t>(p_.constants.size()));
+      } else {
+        p_.indices.push_back(index(h.cast<int32_t>(), static_cast<size_t>(p_.n_scalars)));
+      }
+    }
     return {begin, static_cast<uint32_t>(p_.indices.size()) - begin};
   }
   bool in_order(uint32_t begin, uint32_t n, size_t first, size_t total) const {

@@ -109,7 +109,10 @@ void run_steps(const Plan &plan, void **pointers, char *scratch, const mx_scalar
     for (uint32_t i = 0; i < step.n_in; ++i) args[i] = pointers[index[step.in + i]];
     for (uint32_t i = 0; i < step.n_out; ++i) args[step.n_in + i] = pointers[index[step.out + i]];
     SmallBuffer<mx_scalar, 8> values(step.n_scalars);
-    for (uint32_t i = 0; i < step.n_scalars; ++i) values[i] = scalars[index[step.scalars + i]];
+    for (uint32_t i = 0; i < step.n_scalars; ++i) {
+      int32_t number = index[step.scalars + i];
+      values[i] = number >= 0 ? scalars[number] : plan.constants[static_cast<size_t>(-1 - number)];
+    }
     call.in = args.data();
     call.out = args.data() + step.n_in;
     call.scalars = values.data();

@@ -27,7 +27,7 @@ struct Slot {
 struct Step {
   Ref<Prepared> kernel;
   uint32_t in, n_in, out, n_out;  // ranges of Plan::indices
-  uint32_t scalars, n_scalars;    // range of Plan::indices, numbers of the plan's scalars
+  uint32_t scalars, n_scalars;    // range of Plan::indices: number of a plan's scalar, or -1 - number of a constant
   uint64_t random_offset;         // counters used by earlier steps
 };
 
@@ -58,6 +58,7 @@ struct Plan {
   std::vector<Slot> slots;
   std::vector<Step> steps;
   std::vector<int32_t> indices;
+  std::vector<mx_scalar> constants;  // scalars whose value is known when the plan is built
   std::vector<int32_t> written_inputs;
   std::vector<OutputAlias> aliases;  // one per output
   std::vector<Saved> saved;
