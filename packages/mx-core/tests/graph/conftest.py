@@ -132,6 +132,9 @@ class NumpyCore:
             return None
         return self.refused.get(op) or _Prepared(op, in_types, out_types, dict(params))
 
+    def _from_numpy(self, values, device_type, device_id, dtype):
+        return values.astype(numpy_of(dtype))
+
     def Plan(self, name, device_type, device_id, inputs, outputs, n_scalars, slots, steps, **rest):
         return NumpyPlan(inputs, outputs, slots, steps, **rest)
 
@@ -150,7 +153,7 @@ class NumpyPlan:
 
     @property
     def arena_bytes(self):
-        return max((a + b for _, a, b in self.slots), default=0)
+        return max((a + b for kind, a, b in self.slots if kind == "temp"), default=0)
 
     def run(self, arrays, scalars=()):
         """Every output; inputs are changed only where the plan says so."""
@@ -164,7 +167,7 @@ class NumpyPlan:
             else:
                 memory.append(None if made is None else np.full(_size(made), 0xA5, np.uint8))
         arena = np.full(self.arena_bytes, 0x5A, np.uint8)
-        memory += [arena[a : a + b] for _, a, b in self.slots]
+        memory += [arena[a : a + b] if kind == "temp" else a.reshape(-1).view(np.uint8) for kind, a, b in self.slots]
 
         def view(slot, given):
             return memory[slot][: _size(given)].view(numpy_of(given[0])).reshape(given[1])

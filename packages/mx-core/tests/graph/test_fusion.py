@@ -193,7 +193,8 @@ def test_arena_is_reused(device):
 
 def test_constants_are_operands_or_filled_memory(device):
     names, plan = steps(device, lambda F, x: (x + F.full((3, 1), 2.0), F.transpose(F.ones((4, 3)))), (FLOAT32, SHAPE))
-    assert sorted(names) == ["_pointwise", "_pointwise", "_transpose"]
+    assert sorted(names) == ["_pointwise", "_transpose"]
+    assert [kind for kind, _, _ in plan.slots] == ["const"]
     first, second = plan.run([np.zeros(SHAPE, "f")])
     assert (first == 2).all()
     assert (second == 1).all()
@@ -250,3 +251,25 @@ def test_number_in_the_place_of_a_scalar(make_device):
 
         device = make_device(["_pointwise", "test_fill"])
         assert device.run(test_caller, high=3.0).tolist() == [31.0, 31.0]
+
+
+def test_cheap_producer_of_smaller_shape_runs_inside(device):
+    names, plan = steps(device, lambda F, x: F._broadcast(x / 4.0, shape=(3, 4)), (FLOAT32, (3, 1)))
+    assert names == ["_pointwise"]
+    np.testing.assert_array_equal(plan.run([np.full((3, 1), 2, "f")])[0], np.full((3, 4), 0.5))
+    names, _ = steps(device, lambda F, x, y: F.tanh(x) * y, (FLOAT32, (3, 1)), (FLOAT32, SHAPE))
+    assert names == ["_pointwise", "_pointwise"]
+
+
+def test_multiplying_by_one_is_nothing(device):
+    _, plan = steps(device, lambda F, x: (x * 1.0) * F.ones((1, 4)) / 1.0 + 1.0, (FLOAT32, SHAPE))
+    assert len(plan.steps[0][0].params["code"]) == 6
+    x = np.arange(12, dtype="f").reshape(SHAPE)
+    np.testing.assert_array_equal(plan.run([x])[0], x + 1)
+
+
+def test_small_programs_of_one_shape_are_one_step(device):
+    names, _ = steps(device, lambda F, x, y: (F.exp(x), F.exp(y)), (FLOAT32, SHAPE), (FLOAT32, SHAPE))
+    assert names == ["_pointwise"]
+    big = (FLOAT32, (100, 100))
+    assert steps(device, lambda F, x, y: (F.exp(x), F.exp(y)), big, big)[0] == ["_pointwise", "_pointwise"]

@@ -101,8 +101,8 @@ def explain_compiled(compiled: Compiled, device: str = "") -> str:
         note = "" if alias is None else f", a view of slot {alias[0]}"
         hidden = " hidden" if i - len(graph.inputs) >= compiled.n_visible else ""
         lines.append(f"  slot {i} ={hidden} output {'nothing' if value is None else _type(value)}{note}")
-    for i, (_, offset, size) in enumerate(layout.slots, len(graph.inputs) + n_out):
-        lines.append(f"  slot {i} = {size} bytes of the arena at {offset}")
+    for i, (kind, where, size) in enumerate(layout.slots, len(graph.inputs) + n_out):
+        lines.append(f"  slot {i} = " + (f"{size} bytes of the arena at {where}" if kind == "temp" else "a constant"))
     lines.append("steps" if layout.calls else "no steps")
     for call, (reads, writes) in zip(layout.calls, layout.call_slots, strict=True):
         lines.append(_step(call, reads, writes))

@@ -8,6 +8,7 @@ leaves the program would have raised the stage. Pointwise nodes sink to the late
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ..dtypes import BFLOAT16, BOOL, FLOAT16, INT8, UINT8
@@ -25,6 +26,11 @@ _NARROW_INTEGERS = frozenset((UINT8, INT8, BOOL))
 _NARROW_FLOATS = frozenset((FLOAT16, BFLOAT16))
 _MAX_SIBLING_INPUTS = 12
 _MAX_NODES = 64
+_MAX_REPEATED = 2
+_SMALL = 4096  # elements
+_CHEAP = frozenset(
+    OPCODES[name][0] for name in ("copy", "cast", "add", "sub", "mul", "div", "negative", "abs", "square")
+)
 
 
 def _narrows(value: Value) -> bool:
@@ -44,19 +50,20 @@ def _is_pointwise(node: Node | None) -> bool:
 class _Fusion:
     def __init__(self, graph: Graph, nodes: Sequence[Node], outputs: Sequence[Value]) -> None:
         self.nodes = nodes
-        self.kept = {root_of(value) for value in outputs}
+        self.number = {root_of(value): i for i, value in enumerate(outputs)}
+        self.kept = set(self.number)
         self.kept.update(root_of(value) for value in graph.writes.values())
         self.readers: dict[Value, list[Node]] = {}
         for node in nodes:
             for value in node.inputs:
                 if value is not None:
                     self.readers.setdefault(value, []).append(node)
-        self.absorbed: dict[Node, Node] = {}  # pointwise node -> the reduction that computes it
-        self.producers: dict[Node, list[Node]] = {}
+        self.absorbed: set[Node] = set()  # pointwise nodes that run inside of their reader's call
+        self.producers: dict[Node, list[Node]] = {}  # by reader, in running order
         self.stage: dict[Node, int] = {}
         self.group: dict[Node, list[Node]] = {}
 
-    # -- reductions ------------------------------------------------------------------------------------------------
+    # -- producers inside of their reader --------------------------------------------------------------------------
 
     def absorb(self, reduction: Node) -> None:
         """Give a reduction the pointwise nodes of its shape that only it reads."""
@@ -76,7 +83,25 @@ class _Fusion:
         if taken:
             inside = set(taken)
             self.producers[reduction] = [node for node in self.nodes if node in inside]
-            self.absorbed.update((node, reduction) for node in taken)
+            self.absorbed |= inside
+
+    def absorb_small(self, reader: Node) -> None:
+        """Give a pointwise node the cheap chains of smaller shape that only it reads: repeating an instruction or two
+        per element costs less than a step of its own."""
+        chain: list[Node] = []
+        for value in reader.inputs:
+            below = reader
+            while value.shape != reader.outputs[0].shape and len(chain) < _MAX_REPEATED:
+                node = value.node
+                if node is None or node.op.opcode not in _CHEAP or len(node.inputs) != 1 or node in self.absorbed:
+                    break
+                if value in self.kept or _narrows(value) or self.readers[value] != [below]:
+                    break
+                chain.append(node)
+                self.absorbed.add(node)
+                below, value = node, node.inputs[0]
+        if chain:
+            self.producers[reader] = chain[::-1]
 
     # -- pointwise groups ------------------------------------------------------------------------------------------
 
@@ -119,16 +144,16 @@ class _Fusion:
         return items_and_constants
 
     def inputs_of(self, item: Node) -> list[Value]:
-        """What the call of this node reads: a reduction's absorbed producers are inside of it."""
+        """What the call of this node reads; its absorbed producers are inside of it."""
         producers = self.producers.get(item)
         if producers is None:
             return [value for value in item.inputs if value is not None]
-        return [value for node in producers for value in node.inputs if value.node not in self.absorbed]
+        return [value for node in (*producers, item) for value in node.inputs if value.node not in self.absorbed]
 
     def _read_as_array(self, value: Value) -> bool:
         """A constant is an operand for pointwise readers, memory for all others."""
         return any(
-            (not _is_pointwise(reader) and reader not in self.producers) if not reader.op.view else True
+            reader.op.view or not (_is_pointwise(reader) or reader.op is REDUCE)
             for reader in self.readers.get(value, ())
         )
 
@@ -167,14 +192,17 @@ class _Fusion:
 
     def _merge_siblings(self, pointwise: Sequence[Node]) -> None:
         """Programs of one stage and shape that read the same array run as one: the array is read once."""
-        places: dict[tuple[int, tuple[int, ...], Value], Node] = {}
+        places: dict[tuple[int, tuple[int, ...], Value | None], Node] = {}
         for item in pointwise:
             if item.op is FULL:
                 continue
             shape = item.outputs[0].shape
-            for value in item.inputs:
-                if value.shape != shape or (value.node is not None and value.node.op is FULL):
-                    continue
+            shared: list[Value | None] = [
+                value for value in item.inputs if value.shape == shape and not (value.node and value.node.op is FULL)
+            ]
+            if math.prod(shape) <= _SMALL:
+                shared.append(None)  # a step costs more than the work: no common input is needed
+            for value in shared:
                 key = (self.stage[item], shape, value)
                 mine, other = self.group[item], self.group[places.setdefault(key, item)]
                 if other is not mine and len(mine) + len(other) <= _MAX_NODES:
@@ -192,12 +220,16 @@ class _Fusion:
         if node.op.opcode is None:
             inputs = [value for value in node.inputs if value is not None]
             return Call(node.op.kernel, inputs, node.outputs, kernel_params(node), node.scalars, (node,), node.prepared)
+        if self.producers:
+            group = [member for item in group for member in (*self.producers.get(item, ()), item)]
         inside = set(group)
         outputs = [
             member.outputs[0]
             for member in group
             if member.outputs[0] in self.kept or not inside.issuperset(self.readers.get(member.outputs[0], ()))
         ]
+        if len(outputs) > 1:  # in the order of the plan's outputs, where they are some
+            outputs.sort(key=lambda value: self.number.get(value, -1))
         params, inputs, scalars = lower_program(group, outputs)
         return Call("_pointwise", inputs, outputs, params, scalars, group)
 
@@ -224,8 +256,10 @@ def fuse(graph: Graph, nodes: Sequence[Node], outputs: Sequence[Value]) -> list[
         params, inputs, scalars = lower_program(nodes, nodes[0].outputs)
         return [Call("_pointwise", inputs, nodes[0].outputs, params, scalars, nodes)]
     fusion = _Fusion(graph, nodes, outputs)
-    for node in nodes:
+    for node in reversed(nodes):
         if node.op is REDUCE:
             fusion.absorb(node)
+        elif node.op.opcode is not None and node.inputs and node not in fusion.absorbed:
+            fusion.absorb_small(node)
     groups = fusion.form_groups(fusion.find_stages())
     return [fusion.call_of(group) for group in groups]

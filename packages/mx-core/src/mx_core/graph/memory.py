@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..dtypes import ITEMSIZE
-from ..op.primitives import COPY
+from ..op.primitives import COPY, FULL
 from .call import Call
 from .node import Graph, Value
 from .passes import root_of
@@ -18,6 +18,7 @@ from .passes import root_of
 __all__ = ["Layout", "nbytes_of", "place"]
 
 _ALIGNMENT = 64
+_MAX_CONSTANT = 4096  # elements
 
 
 def nbytes_of(value: Value) -> int:
@@ -34,7 +35,7 @@ class Layout:
         self.calls: list[Call] = []
         self.call_slots: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
         self.slot_of: dict[Value, int] = {}
-        self.slots: list[tuple[str, int, int]] = []
+        self.slots: list[tuple[str, Any, int]] = []
         self.aliases: list[tuple[int, int] | None] = []
         self.written: tuple[int, ...] = ()
         self.arena = 0
@@ -70,6 +71,7 @@ def place(graph: Graph, calls: list[Call], outputs: Sequence[Value | None], targ
             layout.aliases[j] = (root.index, 0)
         else:
             (before if root.node is None else after).append(_copy(root, output, n_in + j, target))
+    calls = _place_constants(calls, layout, n_in + len(outputs), target)
     _place_writes(graph, calls, layout, after, target)
     layout.calls = [*[c.call for c in before], *calls, *[c.call for c in after]]
     _place_temporaries(layout, n_in + len(outputs), len(before), len(calls))
@@ -89,6 +91,20 @@ def _copy(root: Value, like: Value, slot: int, target: Any) -> _Copy:
     call = Call(COPY.kernel, (root,), (Value(None, None, slot, like.dtype, root.shape),), {})
     target.prepare_call(call)
     return _Copy(call, slot)
+
+
+def _place_constants(calls: list[Call], layout: Layout, first_slot: int, target: Any) -> list[Call]:
+    """Small constants that a kernel reads are made once, with the plan; returns the other calls."""
+    rest = []
+    for call in calls:
+        node = call.nodes[0]
+        value = call.outputs[0]
+        if node.op is not FULL or value in layout.slot_of or call.scalars or value.size > _MAX_CONSTANT:
+            rest.append(call)
+            continue
+        layout.slot_of[value] = first_slot + len(layout.slots)
+        layout.slots.append(("const", target.constant(value, node.scalars[0]), 0))
+    return rest
 
 
 def _place_writes(graph: Graph, calls: list[Call], layout: Layout, after: list[_Copy], target: Any) -> None:

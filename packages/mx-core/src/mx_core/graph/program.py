@@ -11,12 +11,13 @@ from typing import Any
 
 from ..dtypes import BOOL
 from ..op.pointwise import COMPUTE_OF, F32, F64, I64, OPCODES, TRUTH_OPCODES
-from ..op.primitives import BROADCAST, FULL
+from ..op.primitives import FULL
 from .node import Node, Scalar, Value
 
 __all__ = ["Program", "lower_program"]
 
 _COPY, _CAST, _NOT_EQUAL, _WHERE = (OPCODES[name][0] for name in ("copy", "cast", "not_equal", "where"))
+_MUL, _DIV = OPCODES["mul"][0], OPCODES["div"][0]
 _FLOAT_ONLY = frozenset(number for number, _, float_only in OPCODES.values() if float_only)
 # Promotion order of compute types, weakest first.
 _RANK = {2: 0, I64: 1, F32: 2, F64: 3}
@@ -104,7 +105,7 @@ class Program:
         if opcode == _CAST:
             self.operands[output] = self._cast_node(node, output.dtype, kind)
             return
-        if node.op is BROADCAST:
+        if opcode == _COPY and node.inputs:
             self.operands[output] = self.value(node.inputs[0])
             return
         given = [self.value(value) for value in node.inputs]
@@ -122,7 +123,18 @@ class Program:
             operands.append(self.scalar(scalar, kind))
         if node.op.reversed:
             operands[0], operands[1] = operands[1], operands[0]
-        self.operands[output] = (self.emit(opcode, kind, *operands), kind)
+        simpler = self._simpler(opcode, kind, operands)
+        self.operands[output] = (self.emit(opcode, kind, *operands) if simpler is None else simpler, kind)
+
+    def _simpler(self, opcode: int, kind: int, operands: list[int]) -> int | None:
+        """The operand that x * 1, 1 * x or x / 1 is."""
+        if opcode in (_MUL, _DIV):
+            one = self.consts.get(("1.0", kind), -1) + _CONST * _KIND
+            if operands[1] == one:
+                return operands[0]
+            if operands[0] == one and opcode == _MUL:
+                return operands[1]
+        return None
 
     def _cast_node(self, node: Node, dtype: int, kind: int) -> tuple[int, int]:
         operand, source = self.value(node.inputs[0])
@@ -144,10 +156,12 @@ class Program:
             n_in + n_const + n_scalar - _TEMP * _KIND,
         )
         code = self.code
+        inputs, place = self._ordered_inputs()
         for i in range(0, len(code), 6):
             for j in (i + 2, i + 3, i + 4, i + 5):
-                code[j] += shift[code[j] >> 20]
-        types = [COMPUTE_OF[value.dtype] for value in self.inputs]
+                operand = code[j]
+                code[j] = place[operand] if operand < _KIND and place else operand + shift[operand >> 20]
+        types = [COMPUTE_OF[value.dtype] for value in inputs]
         types += [kind for _, kind in self.consts]
         types += [kind for _, kind in self.scalars]
         types += self.temp_types
@@ -158,7 +172,17 @@ class Program:
             "n_temp": len(self.temp_types),
             "types": tuple(types),
         }
-        return params, list(self.inputs), [number for number, _ in self.scalars]
+        return params, inputs, [number for number, _ in self.scalars]
+
+    def _ordered_inputs(self) -> tuple[list[Value], list[int]]:
+        """The inputs with the graph's own in their order, so that a program alone takes the plan's inputs as they
+        come; and the new number of every input ([]: unchanged)."""
+        inputs = list(self.inputs)
+        if len(inputs) < 2:
+            return inputs, []
+        ordered = sorted(inputs, key=lambda value: value.index if value.node is None else _KIND)
+        number = {value: i for i, value in enumerate(ordered)}
+        return ordered, [number[value] for value in inputs]
 
 
 def lower_program(nodes: Sequence[Node], outputs: Sequence[Value]) -> tuple[dict[str, Any], list[Value], list[int]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dtypes import name_of
+from ..dtypes import name_of, numpy_of
 from ..errors import MXNetError, OpNotAvailable
 from .call import Call, kernel_params
-from .node import Node, Scalar
+from .node import Node, Scalar, Value
 
 __all__ = ["Target"]
 
@@ -47,6 +47,13 @@ class Target:
             _absent.add((self.device_type, kernel))
             return ""
         return made
+
+    def constant(self, value: Value, number: float) -> Any:
+        """An array of value's type on the device, filled with number."""
+        import numpy as np
+
+        filled = np.full(value.shape, number, numpy_of(value.dtype))
+        return self.core._from_numpy(filled, self.device_type, self.device_id, value.dtype)
 
     def prepare_node(self, node: Node) -> Any:
         """As prepare, of a node's own kernel."""
