@@ -16,9 +16,11 @@
 
 // always_inline: the functions must melt into the target_clones loops that call them.
 #define MX_INLINE inline __attribute__((always_inline))
-// One copy of a loop per instruction set; the loader picks (gnu_indirect_function).
+// One copy of a loop per instruction set; the loader picks (gnu_indirect_function). A build with
+// -DMX_CLONES= has one copy, for trying out how an instruction set fares.
 #ifndef MX_CLONES
 #define MX_CLONES __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
+#endif
 
 namespace mx::cpu::vec {
 
@@ -81,8 +83,7 @@ MX_INLINE double power_of_two(int64_t n) {
   return from_bits(static_cast<uint64_t>(n + 1023) << 52);
 }
 
-// ---- float: exp family
-// ------------------------------------------------------------------------------
+// ---- float: exp family ----
 
 // x = n ln2 + r with |r| <= ln2 / 2; expm1(r) = r + r^2 q(r).
 struct ExpParts {
@@ -134,8 +135,7 @@ MX_INLINE float sinh(float x) {
 
 MX_INLINE float cosh(float x) { return exp_scaled(abs(x), -1) + exp_scaled(-abs(x), -1); }
 
-// ---- float: log family
-// ------------------------------------------------------------------------------
+// ---- float: log family ----
 
 // x = 2^e (1 + f), sqrt(1/2) <= 1 + f < sqrt(2), for normal positive x.
 struct LogParts {
@@ -199,8 +199,7 @@ MX_INLINE float log1p(float x) {
 // log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))
 MX_INLINE float softrelu(float x) { return (x < 0.0f ? 0.0f : x) + log1p(exp(-abs(x))); }
 
-// ---- float: erf
-// -------------------------------------------------------------------------------------
+// ---- float: erf ----
 
 MX_INLINE float erf(float x) {
   const float a = abs(x);
@@ -216,8 +215,7 @@ MX_INLINE float erf(float x) {
   return with_sign(a > 0.92f ? large : small, x);
 }
 
-// ---- double cores for float functions
-// -----------------------------------------------------------------
+// ---- double cores for float functions ----
 
 // Natural logarithm of a positive normal double, 1e-15 relative (exactly 0 at 1); inf gives about
 // 710.

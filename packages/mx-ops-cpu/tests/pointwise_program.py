@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 HEADER = Path(__file__).parents[2] / "mx-core" / "include" / "mx" / "pointwise.h"
 OPCODES = {
     name: (int(number), int(operands), classes)

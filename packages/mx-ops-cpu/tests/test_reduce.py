@@ -69,7 +69,9 @@ def check_reduction(actual, dtype, expected, n, magnitude):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_reductions(shape, dtype):
     rng = np.random.default_rng(SEED)
-    values = rng.integers(0, 2, shape) if dtype == "bool" else rng.uniform(-2, 2, shape) * (1 if dtype in FLOATS else 15)
+    values = (
+        rng.integers(0, 2, shape) if dtype == "bool" else rng.uniform(-2, 2, shape) * (1 if dtype in FLOATS else 15)
+    )
     x = stored(values, dtype) if dtype != "uint8" else stored(np.abs(values), dtype)
     for axes, op in itertools.product(all_axes(len(shape)), ORACLES):
         n = int(np.prod([shape[a] for a in axes], dtype=np.int64))
@@ -156,7 +158,11 @@ def test_results_do_not_depend_on_the_number_of_threads():
         for threads in (1, 2, 3):
             kernels.set_num_threads(threads)
             results.append(
-                [reduce("sum", [(x, "float32")], "float32", a, x.shape, p) for a in all_axes(2) for p in (None, program)]
+                [
+                    reduce("sum", [(x, "float32")], "float32", a, x.shape, p)
+                    for a in all_axes(2)
+                    for p in (None, program)
+                ]
             )
     finally:
         kernels.set_num_threads(2)
@@ -180,9 +186,7 @@ def test_arg_reduce(dtype, shape):
     """Few distinct values, so that the first of equals matters."""
     rng = np.random.default_rng(SEED)
     x = stored(rng.integers(0, 2 if dtype == "bool" else 50, shape), dtype)
-    for axis, (op, oracle) in itertools.product(
-        range(len(shape)), (("argmax", np.argmax), ("argmin", np.argmin))
-    ):
+    for axis, (op, oracle) in itertools.product(range(len(shape)), (("argmax", np.argmax), ("argmin", np.argmin))):
         if shape[axis] == 0:
             continue
         expected = oracle(exact(x, dtype), axis=axis)
