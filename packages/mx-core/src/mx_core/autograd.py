@@ -16,13 +16,12 @@ array([2., 4.], dtype=float32)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from . import _core
 from .errors import DTypeError, MXNetError, ParameterError
 
-if TYPE_CHECKING:
-    from ._core import NDArray
+NDArray = _core.NDArray
 
 __all__ = [
     "Function", "backward", "get_symbol", "grad", "is_recording", "is_training", "mark_variables", "pause",

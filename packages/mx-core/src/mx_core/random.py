@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .context import Context
 from .errors import ParameterError
-
-if TYPE_CHECKING:
-    from .context import Context
 
 __all__ = ["seed"]
 
@@ -26,7 +24,6 @@ def seed(seed_state: int, ctx: str | Context = "all") -> None:
     opened later. Two devices give different numbers from one seed. Raises ValueError unless seed_state is an integer.
     """
     from . import _core
-    from .context import Context
 
     try:
         state = (operator.index(seed_state) + 2**63) % 2**64 - 2**63

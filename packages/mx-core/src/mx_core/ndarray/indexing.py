@@ -330,7 +330,7 @@ def setitem(array: NDArray, key: Any, value: Any) -> None:
         _fill_part(_reshaped(_get_basic(array, read.axes), shape), value)
     elif read.advanced or 0 not in shape:
         _check_recording(value)
-        _store_on_host(array, read, value)
+        (_store_on_host if read.advanced else _store_strided)(array, read, value)
 
 
 def _is_whole(key: _Key, shape: tuple[int, ...]) -> bool:
@@ -411,6 +411,43 @@ def _host_values(value: Any, array: NDArray) -> np.ndarray[Any, Any]:
     except (TypeError, ValueError):
         msg = f"[setitem] NDArray does not support assignment with non-array-like {value!r} of type {type(value).__name__}"
         raise DTypeError(msg) from None
+
+
+def _store_strided(array: NDArray, key: _Key, value: Any) -> None:
+    """Stores into evenly spaced elements: one operation of the engine."""
+    from .creation import full
+
+    ctx = array.context
+    if isinstance(value, numeric_types):
+        value = full((1,), value, ctx, name_of(array._dtype_flag))
+    elif not isinstance(value, _core.NDArray):
+        value = _from_host(_host_values(value, array), array)
+    elif value._shares_memory(array):
+        value = value.copy()
+    value = value.as_in_context(ctx)._reshape_view(_aligned(value.shape, key))
+    counts = tuple(axis.count for axis in key.axes)
+    begin, step = tuple(axis.start for axis in key.axes), tuple(axis.step for axis in key.axes)
+    op("_slice_set")(array, value, begin=begin, step=step, shape=counts, out=array)
+
+
+def _aligned(given: tuple[int, ...], key: _Key) -> tuple[int, ...]:
+    """The shape of a value with one dimension per axis of the array, 1 where it is repeated."""
+    selected = [1 if number is None else key.axes[number].count for number in key.layout]
+    kept = [i for i, number in enumerate(key.layout) if number is None or not key.axes[number].dropped]
+    shape = given
+    while len(shape) > len(kept) and shape[0] == 1:
+        shape = shape[1:]
+    shape = (1,) * (len(kept) - len(shape)) + shape
+    wanted = tuple(selected[i] for i in kept)
+    if len(shape) != len(kept) or any(a not in (1, b) for a, b in zip(shape, wanted, strict=True)):
+        msg = f"[setitem] a value of shape {given} cannot be broadcast to the selected shape {wanted}"
+        raise ShapeError(msg)
+    aligned = [1] * len(key.axes)
+    for i, dim in zip(kept, shape, strict=True):
+        number = key.layout[i]
+        if number is not None:
+            aligned[number] = dim
+    return tuple(aligned)
 
 
 def _store_on_host(array: NDArray, key: _Key, value: Any) -> None:
