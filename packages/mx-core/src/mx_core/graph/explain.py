@@ -28,6 +28,12 @@ _NAME_OF_OPCODE = {number: name for name, (number, _, _) in OPCODES.items()}
 _COMPUTE = ("f32", "f64", "i32", "i64")
 
 
+def _loaded_core() -> Any:
+    from .. import _core
+
+    return _core
+
+
 def _type(value: Value) -> str:
     return f"{name_of(value.dtype)}{value.shape}"
 
@@ -46,7 +52,7 @@ def explain(
 
     opdef = get_op(op) if isinstance(op, str) else op
     static, _ = opdef.bind_params(params or {})
-    target = Target(compiler._load_core(), *device)
+    target = Target(_loaded_core(), *device)
     types = [None if given is None else (flag_of(given[0]), tuple(given[1])) for given in inputs]
     compiled = compiler.lower_call(opdef, tuple(static.values()), types, target, is_train, grad_inputs)
     text = explain_compiled(compiled, str(target))
