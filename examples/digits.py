@@ -72,9 +72,14 @@ def load_data(synthetic):
         try:
             train, test = gluon.data.vision.MNIST(train=True), gluon.data.vision.MNIST(train=False)
         except (mx.MXNetError, OSError) as error:
-            print(f"\n{'!' * 100}\nMNIST is not here and could not be downloaded: {error}", file=sys.stderr)
-            print("Falling back to digits drawn by this program. They are easier than MNIST: do not compare the")
-            print(f"accuracies with those of others. --synthetic asks for them without trying.\n{'!' * 100}\n")
+            rule = "!" * 100
+            print(
+                f"\n{rule}\nMNIST is not here and could not be downloaded: {error}\n"
+                "Falling back to digits drawn by this program. They are easier than MNIST: do not compare the\n"
+                f"accuracies with those of others. --synthetic asks for them without trying.\n{rule}\n",
+                file=sys.stderr,
+                flush=True,
+            )
         else:
             return train.transform(transform), test.transform(transform), "MNIST"
     sets = []
@@ -134,23 +139,33 @@ def save_and_load(net, fresh, file, test_data, ctx):
 # ---- the picture -----------------------------------------------------------------------------------------------------
 
 
-def draw_picture(net, test_data, losses, title, file, ctx):
-    """Test digits with what the network says, wrong answers in red, beside the curves of the loss."""
+def choose_samples(net, data, ctx):
+    """40 digits and up to 8 that the network gets wrong: tuples of image, label and answer."""
+    samples, mistakes = [], []
+    for images, labels in data:
+        answers = net(images.as_in_context(ctx)).argmax(axis=1).asnumpy()
+        for image, label, answer in zip(images.asnumpy(), labels.asnumpy(), answers, strict=True):
+            if len(samples) < 40:
+                samples.append((image[0], int(label), int(answer)))
+            elif answer != label and len(mistakes) < 8:
+                mistakes.append((image[0], int(label), int(answer)))
+    return samples + mistakes
+
+
+def draw_picture(samples, losses, title, file):
+    """Digits with what the network says, wrong answers in red, beside the curves of the loss."""
     mpl.use("Agg")  # into a file; no window needed
     from matplotlib import pyplot as plt
 
-    images, labels = next(iter(test_data))
-    answers = net(images.as_in_context(ctx)).argmax(axis=1).asnumpy().astype(int)
     figure = plt.figure(figsize=(12, 6), layout="constrained")
     left, right = figure.subfigures(1, 2)
-    left.suptitle(f"the CNN reads {title}")
-    for axes, image, label, answer in zip(
-        left.subplots(6, 8).flat, images.asnumpy(), labels.asnumpy(), answers, strict=False
-    ):
-        axes.imshow(image[0], cmap="gray_r")
-        wrong = answer != int(label)
-        axes.set_title(f"{answer} (is {int(label)})" if wrong else str(answer), color="red" if wrong else "black")
+    left.suptitle(f"the CNN reads {title}; last row: some of its mistakes")
+    for axes in left.subplots(6, 8).flat:
         axes.axis("off")
+    for axes, (image, label, answer) in zip(left.axes, samples, strict=False):
+        axes.imshow(image, cmap="gray_r")
+        wrong = answer != label
+        axes.set_title(f"{answer}, is {label}" if wrong else str(answer), color="red" if wrong else "black")
     right.suptitle("training loss (mean of 20 batches)")
     axes = right.subplots()
     for name, values in losses.items():
@@ -185,7 +200,7 @@ def main():
         losses[name] = train(net, name, train_data, test_data, options.epochs, ctx)
         print(net)
         accuracy = save_and_load(net, make(), options.output / f"{name.lower()}.params", test_data, ctx)
-    draw_picture(net, test_data, losses, title, options.output / "digits.png", ctx)
+    draw_picture(choose_samples(net, test_data, ctx), losses, title, options.output / "digits.png")
     print(f"test accuracy {accuracy:.4f}")
 
 
