@@ -294,7 +294,7 @@ class Block:
         places: dict[Parameter, list[str]] = {}
         for key, parameter in params.items():
             places.setdefault(parameter, []).append(key)
-        for parameter, keys in {} if allow_missing else places.items():
+        for keys in () if allow_missing else places.values():
             if not any(key in loaded for key in keys):
                 msg = (
                     f"Parameter '{keys[0]}' is missing in file '{filename}', which contains parameters: "

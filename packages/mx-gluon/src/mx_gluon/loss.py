@@ -183,7 +183,8 @@ class KLDivLoss(Loss):
 class CTCLoss(Loss):
     """Connectionist temporal classification (Graves et al., 2006).
 
-    layout: of pred, "NTC" or "TNC".  label_layout: "NT" or "TN". Class alphabet_size - 1 is the blank, -1 in labels is padding.
+    layout: of pred, "NTC" or "TNC".  label_layout: "NT" or "TN".
+    Class alphabet_size - 1 is the blank, -1 in labels is padding.
     """
 
     def __init__(self, layout: str = "NTC", label_layout: str = "NT", weight: float | None = None, **kwargs: Any) -> None:

@@ -79,7 +79,10 @@ class Parameter:
             msg = f"[Parameter] {name}: stype {stype!r} is not available; parameters are dense (stype='default')"
             raise ParameterError(msg)
         if grad_stype not in ("default", "row_sparse", "csr"):
-            msg = f"[Parameter] grad_stype for Parameter '{name}' must be one of 'default', 'row_sparse', or 'csr', got {grad_stype!r}"
+            msg = (
+                f"[Parameter] grad_stype for Parameter '{name}' must be one of 'default', 'row_sparse', or 'csr', "
+                f"got {grad_stype!r}"
+            )
             raise ParameterError(msg)
         self.name = name
         self._data: list[Any] | None = None

@@ -184,7 +184,7 @@ class Trainer:
         """Sums gradients over devices: for use with ``update``, to change gradients in between."""
         self._prepare()
         if self._update_on_kvstore:
-            raise self._refused("allreduce_grads")
+            raise self._refused("allreduce_grads")  # noqa: EM101 - a method's name
         if self._kvstore is not None:
             self._allreduce_grads(True)
 
@@ -192,7 +192,7 @@ class Trainer:
         """Applies the optimizer to the gradients as they are, divided by ``batch_size``."""
         self._prepare()
         if self._update_on_kvstore:
-            raise self._refused("update")
+            raise self._refused("update")  # noqa: EM101
         self._optimizer.rescale_grad = self._scale / batch_size
         self._update(ignore_stale_grad)
 

@@ -25,10 +25,8 @@ def _named_arrays(data: Any, allow_empty: bool, default_name: str) -> list[tuple
         if not allow_empty and not data:
             msg = "[NDArrayIter] data is empty: give at least one array"
             raise ParameterError(msg)
-        if len(data) == 1:
-            data = {default_name: data[0]}
-        else:
-            data = {f"_{i}_{default_name}": array for i, array in enumerate(data)}
+        names = [default_name] if len(data) == 1 else [f"_{i}_{default_name}" for i in range(len(data))]
+        data = dict(zip(names, data, strict=True))
     if not isinstance(data, dict):
         msg = "Input must be NDArray, numpy.ndarray, a list of them or dict with them as values"
         raise ParameterError(msg)

@@ -165,8 +165,8 @@ class Signum(Optimizer):
 class LARS(SGD):
     """SGD whose rate is scaled per layer by ``eta |w| / (|g| + wd |w| + eps)`` (You et al., 2017).
 
-    Parameters named ``...gamma``, ``...beta`` and ``...bias`` keep the plain rate. momentum_correction: scale the momentum with the
-    change of the rate from one step to the next.
+    Parameters named ``...gamma``, ``...beta`` and ``...bias`` keep the plain rate. momentum_correction: scale the
+    momentum with the change of the rate from one step to the next.
     """
 
     def __init__(
