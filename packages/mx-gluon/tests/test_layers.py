@@ -32,7 +32,7 @@ def compare(found, expected):
 @pytest.mark.parametrize(("name", "layer", "shape"), LAYERS, ids=[case[0] for case in LAYERS])
 def test_layer_equals_mxnet(name, layer, shape):
     found, expected = layer_cases.run_layer(mx, layer, shape), EXPECTED[f"layer {name}"]
-    if name == "selu":  # 1.9.1's gradient of selu is wrong below 0: (y + alpha) in place of (y + lambda * alpha)
+    if name == "selu":  # 1.9.1 has a wrong gradient below 0: lambda * (y + alpha) for y + lambda * alpha
         found, expected = found[:1], expected[:1]
     compare(found, expected)
 

@@ -213,15 +213,12 @@ class Parameter:
         with autograd.pause():
             if data is None:
                 data = nd.zeros(self._shape, dtype=self._dtype, ctx=cpu())
-                if isinstance(init, (initializer.Mixed, initializer.Load)):
+                by_name = (initializer.Mixed, initializer.Load)
+                if isinstance(init, by_name):
                     init(self.name, data)
-                elif isinstance(default_init, (initializer.Mixed, initializer.Load)):
-                    own = self.init
-                    describe = initializer.InitDesc(self.name, {"__init__": own} if own is not None else {})
-                    (initializer.create(own) if own is not None else default_init)(describe, data)
                 else:
-                    describe = initializer.InitDesc(self.name, {"__init__": init})
-                    initializer.create(default_init)(describe, data)
+                    fill = initializer.create(init if isinstance(default_init, by_name) else default_init)
+                    fill(initializer.InitDesc(self.name, {"__init__": init}), data)
             self._set_arrays(data, contexts)
 
     def _set_arrays(self, data: Any, contexts: Iterable[Context]) -> None:

@@ -86,6 +86,7 @@ class EvalMetric:
 
     def _add(self, total: float, count: int) -> None:
         """Adds a sum over ``count`` instances to both running means."""
+        total = float(total)  # NumPy scalars would print as np.float64(...)
         self.sum_metric += total
         self.global_sum_metric += total
         self.num_inst += count
