@@ -25,6 +25,17 @@ def equal(array, values):
     np.testing.assert_array_equal(array.asnumpy(), values)
 
 
+@ours
+@pytest.mark.parametrize("module", ["autograd", "base", "context", "ndarray.creation"])
+def test_examples_in_docstrings(module):
+    import doctest
+    import importlib
+
+    result = doctest.testmod(importlib.import_module(f"mx_core.{module}"), extraglobs={"mx": mx, "np": np})
+    assert result.attempted
+    assert not result.failed
+
+
 # ---- text ----------------------------------------------------------------------------------------------------------
 
 
@@ -268,7 +279,11 @@ def test_wait():
 )  # fmt: skip
 def test_reshape(shape, wanted, reverse, result):
     x = nd.arange(np.prod(shape)).reshape(shape)
-    for y in (x.reshape(wanted, reverse=reverse), x.reshape(shape=wanted, reverse=reverse), nd.reshape(x, wanted, reverse)):
+    for y in (
+        x.reshape(wanted, reverse=reverse),
+        x.reshape(shape=wanted, reverse=reverse),
+        nd.reshape(x, wanted, reverse),
+    ):
         assert y.shape == result
         equal(y.reshape((-1,)), np.arange(np.prod(shape)))
 
@@ -476,7 +491,13 @@ def test_numpy_reads_arrays():
 def test_numpy_operands():
     a = np.arange(3)
     x = nd.array([1, 2, 3])
-    for result, wanted in ((x + a, [1, 3, 5]), (a + x, [1, 3, 5]), (a - x, [-1, -1, -1]), (x > a, [1, 1, 1]), (a * x, [0, 2, 6])):
+    for result, wanted in (
+        (x + a, [1, 3, 5]),
+        (a + x, [1, 3, 5]),
+        (a - x, [-1, -1, -1]),
+        (x > a, [1, 1, 1]),
+        (a * x, [0, 2, 6]),
+    ):
         assert isinstance(result, nd.NDArray)
         assert result.dtype == np.float32
         equal(result, wanted)

@@ -12,14 +12,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _core
 from ..base import numeric_types
 from ..dtypes import BOOL, ITEMSIZE, name_of, numpy_of
-from ..errors import DTypeError, MXNetError, ParameterError, ShapeError
+from ..errors import DTypeError, MXNetError, ShapeError
+from .keys import Axis, Key, out_of_range, read_key
 from .namespace import op
 
 if TYPE_CHECKING:
@@ -27,122 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["getitem", "host_memory", "setitem"]
 
-_INTEGERS = (int, np.integer, np.bool_)
-_LISTS = (list, range, tuple)
 _WHOLE = slice(None)
-
-
-class IndexOutOfRange(MXNetError, IndexError):
-    """An index beyond the end of its axis, or more indices than axes."""
-
-
-# ---- reading a key -------------------------------------------------------------------------------------------------
-
-
-class _Axis(NamedTuple):
-    """What a key says of one axis: a slice (start, step, count), one index, or an array of indices."""
-
-    start: int
-    step: int
-    count: int
-    index: np.ndarray[Any, Any] | None = None  # advanced
-    dropped: bool = False  # an int: its axis is not in the result
-
-
-class _Key(NamedTuple):
-    axes: list[_Axis]  # one per axis of the array
-    layout: list[int | None]  # the result's axes in order: an axis of the array, or None for a new one
-    advanced: list[int]  # the axes with index arrays
-    adjacent: bool  # the index arrays stand side by side in the key
-
-
-def _read_key(key: Any, shape: tuple[int, ...]) -> _Key:
-    """The key with every axis spelt out. Raises IndexOutOfRange, or ParameterError for what cannot be a key."""
-    items = list(key) if isinstance(key, tuple) else [key]
-    ellipses = [i for i, item in enumerate(items) if item is Ellipsis]
-    if len(ellipses) > 1:
-        msg = "[getitem] cannot use more than one ellipsis (`...`) in a key"
-        raise IndexOutOfRange(msg)
-    given = len(items) - len(ellipses) - sum(item is None for item in items)
-    if given > len(shape):
-        msg = f"[getitem] too many indices ({given}) for array with {len(shape)} dimensions, shape {shape}"
-        raise IndexOutOfRange(msg)
-    at = ellipses[0] if ellipses else len(items)
-    items[at : at + 1] = [slice(None)] * (len(shape) - given)
-
-    axes: list[_Axis] = []
-    layout: list[int | None] = []
-    is_array: list[bool] = []  # per item, whether it is an index array
-    for item in items:
-        if item is None:
-            layout.append(None)
-            is_array.append(False)
-            continue
-        axis = _read_axis(item, len(axes), shape[len(axes)])
-        layout.append(len(axes))
-        is_array.append(axis.index is not None)
-        axes.append(axis)
-    if any(is_array):  # beside index arrays an int is one, too, as in NumPy
-        for place, number in enumerate(layout):
-            if number is not None and axes[number].dropped:
-                axes[number] = _Axis(0, 1, shape[number], np.array(axes[number].start))
-                is_array[place] = True
-    places = [i for i, flag in enumerate(is_array) if flag]
-    adjacent = not places or places[-1] - places[0] + 1 == len(places)
-    return _Key(axes, layout, [i for i, axis in enumerate(axes) if axis.index is not None], adjacent)
-
-
-def _read_axis(item: Any, axis: int, size: int) -> _Axis:
-    if isinstance(item, slice):
-        start, stop, step = _slice_indices(item, axis, size)
-        count = len(range(start, stop, step))
-        return _Axis(start, step, count) if count else _Axis(0, 1, 0)
-    if isinstance(item, _INTEGERS):
-        index = int(item)
-        if not -size <= index < size:
-            raise _out_of_range(index, axis, size)
-        return _Axis(index % size, 1, 1, None, True)
-    if isinstance(item, _core.NDArray):
-        index_array = item.asnumpy()
-    elif isinstance(item, np.ndarray):
-        index_array = item
-    elif isinstance(item, _LISTS):
-        index_array = np.array([i.asnumpy() if isinstance(i, _core.NDArray) else i for i in item])
-    else:
-        msg = (
-            f"[getitem] NDArray does not support slicing with key {item!r} of type {type(item).__name__}. "
-            f"Use int, slice, ..., None, or lists and arrays of ints"
-        )
-        raise ParameterError(msg)
-    return _Axis(0, 1, size, _check_index_array(index_array, axis, size))
-
-
-def _slice_indices(item: slice, axis: int, size: int) -> tuple[int, int, int]:
-    """(start, stop, step) of a slice within its axis; ends may be anything that counts as an integer."""
-    try:
-        return item.indices(size)
-    except (TypeError, ValueError, MXNetError) as error:
-        msg = f"[getitem] {item} does not slice axis {axis}: {error}"
-        raise ParameterError(msg) from None
-
-
-def _check_index_array(index: np.ndarray[Any, Any], axis: int, size: int) -> np.ndarray[Any, Any]:
-    if index.dtype.kind not in "iufb" and index.size:
-        msg = f"[getitem] an index array must hold integers, got {index.dtype} for axis {axis}"
-        raise ParameterError(msg)
-    index = index.astype(np.int64)
-    if index.size:
-        low, high = int(index.min()), int(index.max())
-        if low < -size or high >= size:
-            raise _out_of_range(high if high >= size else low, axis, size)
-        if low < 0:
-            index = np.where(index < 0, index + size, index)
-    return index
-
-
-def _out_of_range(index: int, axis: int, size: int) -> IndexOutOfRange:
-    valid = f"valid are {-size} to {size - 1}" if size else "the axis is empty"
-    return IndexOutOfRange(f"[getitem] index {index} is out of bounds for axis {axis} with size {size}; {valid}")
 
 
 # ---- x[key] --------------------------------------------------------------------------------------------------------
@@ -157,7 +43,7 @@ def getitem(array: NDArray, key: Any) -> NDArray:
             return _get_element(array, key)
     elif _is_mask(key):
         key = _mask_to_indices(key, array.shape)
-    read = _read_key(key, array.shape)
+    read = read_key(key, array.shape)
     if read.advanced:
         return _get_advanced(array, read)
     return _reshaped(_get_basic(array, read.axes), _basic_shape(read))
@@ -168,7 +54,7 @@ def _get_element(array: NDArray, key: tuple[int, ...]) -> NDArray:
     number = 0
     for axis, (index, size) in enumerate(zip(key, array.shape, strict=True)):
         if not -size <= index < size:
-            raise _out_of_range(index, axis, size)
+            raise out_of_range(index, axis, size)
         number = number * size + index % size
     if _core.is_recording() and array._in_graph:
         array = array._reshape_view((array.size,))
@@ -176,7 +62,7 @@ def _get_element(array: NDArray, key: tuple[int, ...]) -> NDArray:
     return array._view((1,), number * ITEMSIZE[array._dtype_flag])
 
 
-def _basic_shape(key: _Key) -> tuple[int, ...]:
+def _basic_shape(key: Key) -> tuple[int, ...]:
     shape = []
     for number in key.layout:
         if number is None:
@@ -190,7 +76,7 @@ def _reshaped(array: NDArray, shape: tuple[int, ...]) -> NDArray:
     return array if array.shape == shape else array._reshape_view(shape)
 
 
-def _contiguous(axes: Sequence[_Axis], shape: tuple[int, ...]) -> int | None:
+def _contiguous(axes: Sequence[Axis], shape: tuple[int, ...]) -> int | None:
     """The number of the first element when the selection is one stretch of memory, else None."""
     first, stride, whole = 0, 1, True
     for axis, size in zip(reversed(axes), reversed(shape), strict=True):
@@ -203,7 +89,7 @@ def _contiguous(axes: Sequence[_Axis], shape: tuple[int, ...]) -> int | None:
     return first
 
 
-def _get_basic(array: NDArray, axes: Sequence[_Axis]) -> NDArray:
+def _get_basic(array: NDArray, axes: Sequence[Axis]) -> NDArray:
     """The selection with all axes of the array kept: a view where it is contiguous."""
     shape = array.shape
     counts = tuple(axis.count for axis in axes)
@@ -219,7 +105,7 @@ def _get_basic(array: NDArray, axes: Sequence[_Axis]) -> NDArray:
     return op("_slice")(array, begin=begin, step=step, shape=counts)
 
 
-def _get_advanced(array: NDArray, key: _Key) -> NDArray:
+def _get_advanced(array: NDArray, key: Key) -> NDArray:
     """Gathers by one `take`: the indexed axes are joined to one, and the index arrays to numbers along it."""
     joined, target = _join_indices(key, array.shape)
     array = _sliced(array, key)
@@ -243,7 +129,7 @@ def _get_advanced(array: NDArray, key: _Key) -> NDArray:
     return _reshaped(op("take")(array, indices, axis=first, mode="clip"), target)
 
 
-def _join_indices(key: _Key, shape: tuple[int, ...]) -> tuple[np.ndarray[Any, Any], tuple[int, ...]]:
+def _join_indices(key: Key, shape: tuple[int, ...]) -> tuple[np.ndarray[Any, Any], tuple[int, ...]]:
     """(flat numbers along the joined axes, shape of the result) of the index arrays of a key."""
     arrays = [key.axes[i].index for i in key.advanced]
     try:
@@ -272,7 +158,7 @@ class IndexShapeError(ShapeError, IndexError):
     """Index arrays that do not fit each other."""
 
 
-def _sliced(array: NDArray, key: _Key) -> NDArray:
+def _sliced(array: NDArray, key: Key) -> NDArray:
     """The array with the slices of an advanced key applied, its index arrays not yet."""
     axes = [axis if axis.index is None else axis._replace(index=None) for axis in key.axes]
     if all(axis.step == 1 and axis.count == size for axis, size in zip(axes, array.shape, strict=True)):
@@ -319,7 +205,7 @@ def setitem(array: NDArray, key: Any, value: Any) -> None:
             return
     elif _is_mask(key):
         key = _mask_to_indices(key, array.shape)
-    read = None if key is Ellipsis or (type(key) is slice and key == _WHOLE) else _read_key(key, array.shape)
+    read = None if key is Ellipsis or (type(key) is slice and key == _WHOLE) else read_key(key, array.shape)
     if read is None or _is_whole(read, array.shape):
         stored = _fill(array, value)
         if _core.is_recording() and stored is not None and stored._in_graph:
@@ -333,7 +219,7 @@ def setitem(array: NDArray, key: Any, value: Any) -> None:
         (_store_on_host if read.advanced else _store_strided)(array, read, value)
 
 
-def _is_whole(key: _Key, shape: tuple[int, ...]) -> bool:
+def _is_whole(key: Key, shape: tuple[int, ...]) -> bool:
     return (
         not key.advanced
         and key.layout == list(range(len(shape)))
@@ -413,7 +299,7 @@ def _host_values(value: Any, array: NDArray) -> np.ndarray[Any, Any]:
         raise DTypeError(msg) from None
 
 
-def _store_strided(array: NDArray, key: _Key, value: Any) -> None:
+def _store_strided(array: NDArray, key: Key, value: Any) -> None:
     """Stores into evenly spaced elements: one operation of the engine."""
     from .creation import full
 
@@ -430,7 +316,7 @@ def _store_strided(array: NDArray, key: _Key, value: Any) -> None:
     op("_slice_set")(array, value, begin=begin, step=step, shape=counts, out=array)
 
 
-def _aligned(given: tuple[int, ...], key: _Key) -> tuple[int, ...]:
+def _aligned(given: tuple[int, ...], key: Key) -> tuple[int, ...]:
     """The shape of a value with one dimension per axis of the array, 1 where it is repeated."""
     selected = [1 if number is None else key.axes[number].count for number in key.layout]
     kept = [i for i, number in enumerate(key.layout) if number is None or not key.axes[number].dropped]
@@ -450,7 +336,7 @@ def _aligned(given: tuple[int, ...], key: _Key) -> tuple[int, ...]:
     return tuple(aligned)
 
 
-def _store_on_host(array: NDArray, key: _Key, value: Any) -> None:
+def _store_on_host(array: NDArray, key: Key, value: Any) -> None:
     """Stores into what is no single stretch of memory, with NumPy: in place on the host, else by copy and back."""
     values = _host_values(value, array)
     host_key = _numpy_key(key)
@@ -462,7 +348,7 @@ def _store_on_host(array: NDArray, key: _Key, value: Any) -> None:
             raise
 
 
-def _numpy_key(key: _Key) -> tuple[Any, ...]:
+def _numpy_key(key: Key) -> tuple[Any, ...]:
     """The key in NumPy's language, with MXNet's reading of bools and floats already applied."""
     items: list[Any] = []
     for number in key.layout:
