@@ -142,7 +142,9 @@ struct MatmulFloat {
 
   MatmulFloat(const mx_signature& sig, mx_prepared& plan) : product(sig) {
     require_dtype(sig, MX_FLOAT32);
-    plan.cost_ns = cost = 100 + product.flops() / 100.0 + product.elements() / 8.0;
+    const double elements = product.elements();  // read in cache, or out of it
+    plan.cost_ns = cost =
+        100 + product.flops() / 100.0 + elements / (elements < 500000 ? 25.0 : 8.0);
     may_use_primitive = MatmulPrimitive::is_faster(product);
   }
   void operator()(const mx_call& call) const {
