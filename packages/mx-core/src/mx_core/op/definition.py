@@ -18,72 +18,41 @@ keyword-only ones are parameters (see params.py). A body that is only a docstrin
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import MXNetError, ParameterError, PluginError
-from .params import ParamType, param_type
 from .pointwise import OPCODES
+from .schema import REQUIRED, SIGNATURE_FIELDS, Aux, Hidden, Tensor, read_signature
 
 __all__ = [
     "Aux", "Hidden", "OpDef", "Tensor", "find_op", "get_op", "isolated_registry", "op", "register", "registered_ops",
     "registering",
 ]  # fmt: skip
 
-_T = TypeVar("_T")
+
+_OPDEF_DOC = """One operator: schema, rules and body. Fields that need the signature are filled on first access.
+
+Read from the signature: ``input_names, optional_inputs, aux_inputs, variadic, n_required, param_names, param_types,
+param_defaults, runtime_names, runtime_types, runtime_defaults, n_outputs, n_visible`` (-1: depends on the
+parameters), ``has_body, __signature__``.
+"""
 
 
-class Tensor:
-    """Annotation of an input or output array."""
+class _Documentation:
+    """``OpDef.__doc__`` is the class's own text; of an operator it is the help, made when asked for."""
 
+    def __get__(self, opdef: OpDef | None, owner: type) -> str:
+        if opdef is None:
+            return _OPDEF_DOC
+        from .signature import documentation
 
-class _Marked:
-    __slots__ = ("kind",)
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-    def __or__(self, other: None) -> _Marked:  # Aux[Tensor] | None
-        return self
-
-
-_AUX, _HIDDEN = _Marked("aux"), _Marked("hidden")
-
-
-class Aux:
-    """``Aux[Tensor]``: an input that is mutable state (running averages), no argument of the gradient."""
-
-    def __class_getitem__(cls, item: Any) -> _Marked:
-        return _AUX
-
-
-class Hidden:
-    """``Hidden[Tensor]``: an output that users do not see, for the gradient rule or the state update."""
-
-    def __class_getitem__(cls, item: Any) -> _Marked:
-        return _HIDDEN
-
-
-def _docstring_only() -> None:
-    """A body that is nothing but this."""
-
-
-def _pass_only() -> None:
-    pass
-
-
-_EMPTY_BODIES = {_docstring_only.__code__.co_code, _pass_only.__code__.co_code}
+        return documentation(opdef)
 
 
 class OpDef:
-    """One operator: schema, rules and body. Fields that need the signature are filled on first access.
-
-    Read from the signature: ``input_names, optional_inputs, aux_inputs, variadic, n_required, param_names, param_types,
-    param_defaults, runtime_names, runtime_types, runtime_defaults, n_outputs, n_visible`` (-1: depends on the
-    parameters), ``has_body, __signature__``.
-    """
+    __doc__ = _Documentation()  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -109,7 +78,7 @@ class OpDef:
     ) -> None:
         self.function = function
         self.name = name or function.__name__
-        self.__doc__ = doc or function.__doc__
+        self.doc = doc or function.__doc__ or ""
         self.aliases = tuple(aliases)
         self.method = self.name if method is True else (method or None)
         self.opcode: int | None = None
@@ -252,7 +221,7 @@ class OpDef:
             from .signature import python_signature
 
             self.__dict__[name] = python_signature(self)
-        elif name in _SIGNATURE_FIELDS:
+        elif name in SIGNATURE_FIELDS:
             read_signature(self)
         try:
             return self.__dict__[name]
@@ -263,17 +232,6 @@ class OpDef:
         return f"<operator {self.name} of {self.plugin}>"
 
 
-class _Required:
-    def __repr__(self) -> str:
-        return "<required>"
-
-
-REQUIRED = _Required()
-_SIGNATURE_FIELDS = {
-    "input_names", "optional_inputs", "aux_inputs", "variadic", "n_required", "param_names", "param_types",
-    "param_defaults", "runtime_names", "runtime_types", "runtime_defaults", "call_order", "n_outputs",
-    "n_visible", "has_body", "grad_params", "infer_params", "lower_params", "_static_schema", "_runtime_schema",
-}  # fmt: skip
 _missing_value: Any = None
 
 
@@ -284,91 +242,6 @@ def _missing() -> Any:
 
         _missing_value = _core.MISSING
     return _missing_value
-
-
-def read_signature(opdef: OpDef) -> None:
-    """Fill opdef's signature fields from its function."""
-    function = opdef.function
-    code = function.__code__
-    names = code.co_varnames[1 : code.co_argcount]
-    keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    scope = function.__globals__
-    kinds = {
-        name: eval(text, scope) if isinstance(text, str) else text  # noqa: S307 - the definition's own annotations
-        for name, text in function.__annotations__.items()
-    }
-    fields = opdef.__dict__
-    absent = [name for name in (*names, *keywords, "return") if name not in kinds]
-    if absent:
-        msg = f"operator {opdef.name}: annotate {', '.join(absent)} (Tensor, or a parameter type)"
-        raise PluginError(msg)
-    defaults = function.__defaults__ or ()
-    fields["input_names"] = names
-    fields["optional_inputs"] = tuple(i >= len(names) - len(defaults) for i in range(len(names)))
-    fields["aux_inputs"] = tuple(kinds[name] is _AUX for name in names)
-    fields["variadic"] = any(isinstance(kinds[name], types.GenericAlias) for name in names)
-    fields["n_required"] = len(names) - len(defaults)
-    if fields["variadic"] and len(names) != 1:
-        msg = f"operator {opdef.name}: a list[Tensor] must be its only input"
-        raise PluginError(msg)
-    _read_params(opdef, keywords, kinds, function.__kwdefaults__ or {})
-    _read_outputs(opdef, kinds["return"])
-    fields["has_body"] = code.co_code not in _EMPTY_BODIES
-    fields["grad_params"] = _accepted(opdef.grad_rule)
-    fields["infer_params"] = _accepted(opdef.infer_rule)
-    fields["lower_params"] = _accepted(opdef.lower_rule)
-
-
-def _read_params(opdef: OpDef, keywords: tuple[str, ...], annotations: dict[str, Any], given: dict[str, Any]) -> None:
-    static: list[tuple[str, ParamType, Any]] = []
-    runtime: list[tuple[str, ParamType, Any]] = []
-    for name in keywords:
-        kind = param_type(annotations[name])
-        default = given.get(name, REQUIRED)
-        if default is None and not kind.optional:
-            kind = kind.or_none()
-        elif default is not REQUIRED and default is not None:
-            default = kind.parse(default)
-        (runtime if kind.runtime else static).append((name, kind, default))
-    fields = opdef.__dict__
-    fields["call_order"] = keywords
-    fields["_static_schema"], fields["_runtime_schema"] = static, runtime
-    for prefix, schema in (("param", static), ("runtime", runtime)):
-        fields[f"{prefix}_names"] = tuple(name for name, _, _ in schema)
-        fields[f"{prefix}_types"] = tuple(kind for _, kind, _ in schema)
-    fields["param_defaults"] = tuple(default for _, _, default in static)
-    fields["runtime_defaults"] = tuple(None if default is REQUIRED else default for _, _, default in runtime)
-
-
-def _read_outputs(opdef: OpDef, returned: Any) -> None:
-    fields = opdef.__dict__
-    if not isinstance(returned, types.GenericAlias):
-        total, unseen = 1, set(opdef.writes.values())
-    elif returned.__origin__ is list:
-        total, unseen = -1, set()
-    else:
-        total = len(returned.__args__)
-        unseen = {i for i, item in enumerate(returned.__args__) if item is _HIDDEN}.union(opdef.writes.values())
-    if opdef.num_outputs is not None:
-        total = -1
-    elif total < 0:
-        msg = f"operator {opdef.name}: list[Tensor] outputs need num_outputs=<function of the parameters>"
-        raise PluginError(msg)
-    fields["n_outputs"] = total
-    if isinstance(opdef.visible, int):
-        fields["n_visible"] = opdef.visible
-    elif opdef.visible is not None or total < 0:
-        fields["n_visible"] = -1
-    else:
-        fields["n_visible"] = total - len(unseen)
-
-
-def _accepted(rule: Callable[..., Any] | None) -> tuple[str, ...] | None:
-    """The keyword-only parameters a rule reads; None when it takes all (``**params``) or there is no rule."""
-    if rule is None or rule.__code__.co_flags & 0x08:
-        return None
-    code = rule.__code__
-    return code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
 
 
 # -- registry ------------------------------------------------------------------------------------------------------

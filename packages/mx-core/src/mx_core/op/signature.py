@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from .definition import REQUIRED
+from .schema import REQUIRED
 
 if TYPE_CHECKING:
     from .definition import OpDef
@@ -38,7 +38,7 @@ def python_signature(opdef: OpDef) -> inspect.Signature:
 
 def documentation(opdef: OpDef) -> str:
     """The docstring, followed by the inputs and the parameters with type and default."""
-    lines = [inspect.cleandoc(opdef.__doc__ or ""), "", "Inputs:"]
+    lines = [inspect.cleandoc(opdef.doc), "", "Inputs:"]
     for name, optional in zip(opdef.input_names, opdef.optional_inputs, strict=True):
         lines.append(f"    {name}: array" + (", optional" if optional else ""))
     schema = (*opdef._static_schema, *opdef._runtime_schema)
