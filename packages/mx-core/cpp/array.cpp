@@ -171,10 +171,11 @@ PyObject *array_read_into(PyObject *o, PyObject *target) {
     if (PyObject_GetBuffer(target, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)) return nullptr;
     bool fits = view.len == t.type->bytes;
     bool big = view.len > 1 << 20 || !t.device()->host_memory;
+    Device *host = host_device();  // before the GIL is released: the first call imports
     PyThreadState *state = big && fits ? PyEval_SaveThread() : nullptr;
     std::string error;
     if (fits) try {
-        copy_bytes(host_device(), view.buf, t.device(), t.data(), static_cast<size_t>(view.len));
+        copy_bytes(host, view.buf, t.device(), t.data(), static_cast<size_t>(view.len));
       } catch (const std::exception &e) {
         error = e.what();
       }
@@ -197,9 +198,10 @@ PyObject *array_write_from(PyObject *o, PyObject *source) {
     std::string error;
     if (fits) {
       ++t.chunk->version;
+      Device *host = host_device();  // before the GIL is released: the first call imports
       PyThreadState *state = view.len > 1 << 20 ? PyEval_SaveThread() : nullptr;
       try {
-        copy_bytes(t.device(), t.data(), host_device(), view.buf, static_cast<size_t>(view.len));
+        copy_bytes(t.device(), t.data(), host, view.buf, static_cast<size_t>(view.len));
       } catch (const std::exception &e) {
         error = e.what();
       }

@@ -104,9 +104,10 @@ PyObject *array_asnumpy(PyObject *self, PyObject *) {
     bool big = t.type->bytes > 1 << 20 || !t.device()->host_memory;
     Tensor keep = t;
     std::string error;
+    Device *host = host_device();  // before the GIL is released: the first call imports
     PyThreadState *state = big ? PyEval_SaveThread() : nullptr;
     try {
-      copy_bytes(host_device(), view.buf, keep.device(), keep.data(), static_cast<size_t>(keep.type->bytes));
+      copy_bytes(host, view.buf, keep.device(), keep.data(), static_cast<size_t>(keep.type->bytes));
     } catch (const std::exception &e) {
       error = e.what();
     }

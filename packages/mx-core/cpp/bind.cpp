@@ -47,10 +47,11 @@ py::object from_numpy(const py::object &values, int32_t type, int32_t id, int32_
     Py_buffer view;
     if (PyObject_GetBuffer(dense.ptr(), &view, PyBUF_C_CONTIGUOUS)) throw PythonError();
     std::string error;
+    Device *host = host_device();  // before the GIL is released: the first call imports
     {
       PyThreadState *state = t->bytes > 1 << 20 ? PyEval_SaveThread() : nullptr;
       try {
-        copy_bytes(tensor.device(), tensor.data(), host_device(), view.buf, static_cast<size_t>(t->bytes));
+        copy_bytes(tensor.device(), tensor.data(), host, view.buf, static_cast<size_t>(t->bytes));
       } catch (const std::exception &e) {
         error = e.what();
       }
