@@ -141,7 +141,12 @@ def grad(
 
 
 def _list(arrays: Any) -> list[Any]:
-    return [arrays] if isinstance(arrays, _core.NDArray) else list(arrays)
+    if isinstance(arrays, NDArray):
+        return [arrays]
+    if not isinstance(arrays, (list, tuple)):
+        msg = f"[autograd] expected an NDArray or a list of NDArrays, got {type(arrays).__name__}"
+        raise DTypeError(msg)
+    return list(arrays)
 
 
 def _heads(heads: Any, head_grads: Any) -> tuple[list[Any], list[Any] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from typing import Any, ClassVar
 
@@ -68,6 +69,12 @@ class Context(metaclass=_ContextType):
                 f"got {device_type!r}. Write mx.cpu() or mx.gpu(0)"
             )
             raise ParameterError(msg) from None
+        if not isinstance(device_id, int):
+            try:
+                device_id = operator.index(device_id)
+            except TypeError:
+                msg = f"[Context] device_id must be an integer, got {device_id!r}"
+                raise ParameterError(msg) from None
         self.device_id = device_id
 
     @property

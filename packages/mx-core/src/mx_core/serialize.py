@@ -116,14 +116,18 @@ def atomic_write(fname: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     path = os.path.realpath(fname)
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(temporary, "wb") as out:
+        out = open(temporary, "wb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        msg = f"{os.fspath(fname)}: cannot be written: {error.strerror}. Check the folder and its permissions"
+        raise RecordFileError(msg) from error
+    try:
+        with out:
             yield out
             out.flush()
             os.fsync(out.fileno())
         os.replace(temporary, path)
     except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+        os.unlink(temporary)
         raise
 
 

@@ -56,12 +56,17 @@ def _property(function: Callable[[Any], Any]) -> None:
 @_method
 def __repr__(self: Any) -> str:
     shape = "x".join(map(str, self.shape))
-    return f"\n{self.asnumpy()!s}\n<{type(self).__name__} {shape} @{self.context}>"
+    return f"\n{_printable(self)!s}\n<{type(self).__name__} {shape} @{self.context}>"
+
+
+def _printable(array: Any) -> np.ndarray[Any, Any]:
+    """The values to print: bfloat16 as float32, for NumPy may know it as bits only."""
+    return (astype(array._detach(), "float32") if array._dtype_flag == BFLOAT16 else array).asnumpy()
 
 
 @_method
 def _repr_html_(self: Any) -> str:
-    values = html.escape(str(self.asnumpy()))
+    values = html.escape(str(_printable(self)))
     shape = " &times; ".join(map(str, self.shape)) or "scalar"
     caption = f"{type(self).__name__} {shape}, {name_of(self._dtype_flag)}, {self.context}"
     return f"<div><pre>{values}</pre><small>{caption}</small></div>"
@@ -91,6 +96,9 @@ def reshape(self: Any, *shape: Any, **kwargs: Any) -> Any:
     if kwargs:
         msg = f"[reshape] Got unknown keywords: {', '.join(kwargs)}. Accepted are 'shape' and 'reverse'."
         raise UnknownKeyword(msg)
+    if not all(isinstance(size, (int, np.integer)) for size in wanted):
+        msg = f"[reshape] shape must be integers, got {wanted!r}"
+        raise ParameterError(msg)
     if not reverse and 0 not in wanted:
         lowest = min(wanted, default=1)
         if lowest > 0:
@@ -308,6 +316,9 @@ def attach_grad(self: Any, grad_req: str = "write", stype: str | None = None) ->
 
     grad_req: "write" replaces the gradient, "add" adds to it, "null" computes none. stype: "default" only.
     """
+    if stype not in (None, "default"):
+        msg = f"[attach_grad] stype must be 'default', got {stype!r}; sparse arrays are not installed"
+        raise ParameterError(msg)
     if grad_req not in GRAD_REQS:
         msg = f"[attach_grad] grad_req must be one of {', '.join(map(repr, GRAD_REQS))}, got {grad_req!r}"
         raise ParameterError(msg)

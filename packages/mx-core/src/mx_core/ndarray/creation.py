@@ -48,8 +48,11 @@ def array(source_array: Any, ctx: Context | None = None, dtype: Any = None) -> N
                 return source_array
         return source_array.copyto(ctx)
     flag = flag_of(dtype)
+    numpy_type = numpy_of(FLOAT32 if flag == BFLOAT16 else flag)
     try:
-        values = np.asarray(source_array, dtype=numpy_of(FLOAT32 if flag == BFLOAT16 else flag))
+        values = np.asarray(source_array, dtype=numpy_type)
+    except OverflowError:  # a Python integer out of range: wraps, as it did before NumPy 2
+        values = np.asarray(source_array).astype(numpy_type)
     except (TypeError, ValueError) as error:
         msg = (
             f"[array] source_array must be array like object, got {type(source_array).__name__} "
@@ -160,7 +163,11 @@ def linspace(
     start: float, stop: float, num: int, endpoint: bool = True, ctx: Context | None = None, dtype: Any = np.float32
 ) -> NDArray:
     """`num` evenly spaced numbers from start to stop, stop included where `endpoint`."""
-    values = np.linspace(start, stop, operator.index(num), endpoint)
+    try:
+        values = np.linspace(start, stop, operator.index(num), endpoint)
+    except (TypeError, ValueError) as error:
+        msg = f"[linspace] start and stop must be numbers and num a count, got {start!r}, {stop!r}, {num!r}: {error}"
+        raise ParameterError(msg) from None
     return array(values, ctx, np.float64 if dtype is None else dtype)
 
 
@@ -179,7 +186,13 @@ def eye(
 def _shape(shape: Shape) -> tuple[int, ...]:
     if type(shape) is tuple:
         return shape
-    return tuple(shape) if isinstance(shape, Sequence) else (operator.index(shape),)
+    if isinstance(shape, Sequence) and not isinstance(shape, str):
+        return tuple(shape)
+    try:
+        return (operator.index(shape),)  # type: ignore[arg-type]
+    except TypeError:
+        msg = f"shape must be an int or a tuple of ints, got {shape!r}"
+        raise ParameterError(msg) from None
 
 
 def _dtype_name(dtype: Any) -> str:
@@ -200,9 +213,9 @@ def concatenate(arrays: Sequence[NDArray], axis: int = 0, always_copy: bool = Tr
 
     always_copy: False returns the only array itself. Raises ShapeError when the other axes differ.
     """
-    if not arrays:
-        msg = "[concatenate] needs at least one array, got an empty list"
-        raise ShapeError(msg)
+    if not isinstance(arrays, (list, tuple)) or not arrays:
+        msg = f"[concatenate] arrays must be a list of at least one NDArray, got {arrays!r}"
+        raise ParameterError(msg)
     if len(arrays) == 1 and not always_copy:
         return arrays[0]
     ctx = arrays[0].context

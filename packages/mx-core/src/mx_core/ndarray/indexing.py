@@ -43,6 +43,8 @@ def getitem(array: NDArray, key: Any) -> NDArray:
             return _get_element(array, key)
     elif _is_mask(key):
         key = _mask_to_indices(key, array.shape)
+    elif type(key) is slice and key == _WHOLE:
+        return array
     read = read_key(key, array.shape)
     if read.advanced:
         return _get_advanced(array, read)
@@ -69,7 +71,7 @@ def _basic_shape(key: Key) -> tuple[int, ...]:
             shape.append(1)
         elif not key.axes[number].dropped:
             shape.append(key.axes[number].count)
-    return tuple(shape) or (1,)  # MXNet's quirk: one element is an array of one element
+    return tuple(shape) or ((1,) if key.axes else ())  # MXNet's quirk: one element is an array of one element
 
 
 def _reshaped(array: NDArray, shape: tuple[int, ...]) -> NDArray:

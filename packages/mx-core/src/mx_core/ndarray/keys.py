@@ -90,7 +90,7 @@ def _read_axis(item: Any, axis: int, size: int) -> Axis:
     elif isinstance(item, np.ndarray):
         index_array = item
     elif isinstance(item, _LISTS):
-        index_array = np.array([i.asnumpy() if isinstance(i, _core.NDArray) else i for i in item])
+        index_array = _list_to_numpy(item, axis)
     else:
         msg = (
             f"[getitem] NDArray does not support slicing with key {item!r} of type {type(item).__name__}. "
@@ -98,6 +98,14 @@ def _read_axis(item: Any, axis: int, size: int) -> Axis:
         )
         raise ParameterError(msg)
     return Axis(0, 1, size, _check_index_array(index_array, axis, size))
+
+
+def _list_to_numpy(item: Any, axis: int) -> np.ndarray[Any, Any]:
+    try:
+        return np.array([i.asnumpy() if isinstance(i, _core.NDArray) else i for i in item])
+    except ValueError:
+        msg = f"[getitem] {item} for axis {axis} is no array of integers: its rows differ in length"
+        raise ParameterError(msg) from None
 
 
 def _slice_indices(item: slice, axis: int, size: int) -> tuple[int, int, int]:

@@ -95,7 +95,7 @@ def namespace(module: str, scope: dict[str, Any], *prefixes: str) -> tuple[Any, 
     def names() -> list[str]:
         from .. import registry
 
-        served = set(scope)
+        served = {name for name in scope.get("__all__", ()) if name in scope}
         for name in registry.list_ops():
             for prefix in prefixes:
                 rest = name.removeprefix(prefix)
