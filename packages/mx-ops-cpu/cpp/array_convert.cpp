@@ -38,18 +38,16 @@ template <class From, class To>
 void convert_loop(const void* src, void* dst, int64_t n) {
   const From* __restrict s = static_cast<const From*>(src);
   To* __restrict d = static_cast<To*>(dst);
-  for (int64_t i = 0; i < n; ++i)
-    d[i] = convert_one<To>(s[i]);
+  for (int64_t i = 0; i < n; ++i) d[i] = convert_one<To>(s[i]);
 }
 
 // The conversions around float32 carry float16 and bfloat16 arithmetic: those are worth wide
 // vectors.
-#define MX_WIDE_CONVERT(name, From, To)                        \
-  MX_CLONES void name(const void* src, void* dst, int64_t n) { \
-    const From* __restrict s = static_cast<const From*>(src);  \
-    To* __restrict d = static_cast<To*>(dst);                  \
-    for (int64_t i = 0; i < n; ++i)                            \
-      d[i] = static_cast<To>(static_cast<float>(s[i]));        \
+#define MX_WIDE_CONVERT(name, From, To)                                               \
+  MX_CLONES void name(const void* src, void* dst, int64_t n) {                        \
+    const From* __restrict s = static_cast<const From*>(src);                         \
+    To* __restrict d = static_cast<To*>(dst);                                         \
+    for (int64_t i = 0; i < n; ++i) d[i] = static_cast<To>(static_cast<float>(s[i])); \
   }
 MX_WIDE_CONVERT(half_to_float, float16, float)
 MX_WIDE_CONVERT(float_to_half, float, float16)

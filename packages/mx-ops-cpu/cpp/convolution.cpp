@@ -45,8 +45,10 @@ Layout choose_layout(const ConvolutionShape& s, Direction direction) {
 memory::desc wanted(const memory::dims& dims, Layout layout) {
   using tag = memory::format_tag;
   switch (layout) {
-    case Layout::plain: return dense(dims);
-    case Layout::blocked: break;
+    case Layout::plain:
+      return dense(dims);
+    case Layout::blocked:
+      break;
     case Layout::channels_last:
       return memory::desc(dims, kFloat,
                           dims.size() == 3   ? tag::nwc
@@ -118,8 +120,7 @@ class ConvolutionPlan {
     out.insert(out.end(), s.out_size.begin(), s.out_size.end());
     weight.insert(weight.end(), s.kernel.begin(), s.kernel.end());
     Shape dilation = s.dilate;
-    for (int64_t& d : dilation)
-      --d;
+    for (int64_t& d : dilation) --d;
 
     const memory::desc wanted_data = wanted(data, p.layout), wanted_out = wanted(out, p.layout);
     const memory::desc wanted_weight(weight, kFloat, memory::format_tag::any);

@@ -91,8 +91,7 @@ void sum_bias_gradient(const ConvolutionShape& shape, const T* dy, T* dbias) {
     double sum = 0;
     for (int64_t i = 0; i < shape.n; ++i) {
       const T* row = dy + (i * shape.filters + f) * shape.spatial_out();
-      for (int64_t j = 0; j < shape.spatial_out(); ++j)
-        sum += static_cast<double>(row[j]);
+      for (int64_t j = 0; j < shape.spatial_out(); ++j) sum += static_cast<double>(row[j]);
     }
     dbias[f] = static_cast<T>(sum);
   }

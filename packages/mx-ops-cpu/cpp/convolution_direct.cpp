@@ -70,8 +70,7 @@ void DirectConvolution<T, direction>::gather(const T* image, T* columns) const {
     if (from < 0) {
       std::fill_n(to, n, T(0));
     } else {
-      for (int64_t i = 0; i < n; ++i)
-        to[i] = image[from + i * step];
+      for (int64_t i = 0; i < n; ++i) to[i] = image[from + i * step];
     }
   });
 }
@@ -81,8 +80,7 @@ void DirectConvolution<T, direction>::scatter(const T* columns, T* image) const 
   each_row([&](int64_t to, int64_t step, int64_t column, int64_t n, int64_t row) {
     if (to < 0) return;
     const T* from = columns + row * shape_.spatial_out() + column;
-    for (int64_t i = 0; i < n; ++i)
-      image[to + i * step] += from[i];
+    for (int64_t i = 0; i < n; ++i) image[to + i * step] += from[i];
   });
 }
 

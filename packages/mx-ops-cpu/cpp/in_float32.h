@@ -21,8 +21,7 @@ class InFloat32 {
         outputs_(widened(sig.out, sig.n_out)),
         state_(in_float32(sig), plan) {
     plan.run = nullptr;
-    for (uint32_t& mask : plan.inplace)
-      mask = 0;
+    for (uint32_t& mask : plan.inplace) mask = 0;
     plan.workspace_bytes += bytes_;
     plan.cost_ns += static_cast<double>(bytes_) / 8.0;
   }
@@ -90,10 +89,13 @@ class InFloat32 {
 template <class Float, class Double>
 int prepare_float(const mx_signature* sig, mx_prepared* plan, char* message, size_t size) {
   switch (sig->out[0].dtype) {
-    case MX_FLOAT32: return prepare_state<Float>(sig, plan, message, size);
-    case MX_FLOAT64: return prepare_state<Double>(sig, plan, message, size);
+    case MX_FLOAT32:
+      return prepare_state<Float>(sig, plan, message, size);
+    case MX_FLOAT64:
+      return prepare_state<Double>(sig, plan, message, size);
     case MX_FLOAT16:
-    case MX_BFLOAT16: return prepare_state<InFloat32<Float>>(sig, plan, message, size);
+    case MX_BFLOAT16:
+      return prepare_state<InFloat32<Float>>(sig, plan, message, size);
   }
   write_message(message, size, "only float32, float64, float16 and bfloat16");
   return MX_UNSUPPORTED;

@@ -119,10 +119,14 @@ struct AxisView {
 template <class F>
 void visit_size(size_t element, F&& f) {
   switch (element) {
-    case 1: return f(static_cast<uint8_t*>(nullptr));
-    case 2: return f(static_cast<uint16_t*>(nullptr));
-    case 4: return f(static_cast<uint32_t*>(nullptr));
-    case 8: return f(static_cast<uint64_t*>(nullptr));
+    case 1:
+      return f(static_cast<uint8_t*>(nullptr));
+    case 2:
+      return f(static_cast<uint16_t*>(nullptr));
+    case 4:
+      return f(static_cast<uint32_t*>(nullptr));
+    case 8:
+      return f(static_cast<uint64_t*>(nullptr));
   }
 }
 
@@ -172,8 +176,7 @@ struct Take {
       for (int64_t at = begin; at < end;) {
         const int64_t o = at / n, i0 = at % n, i1 = std::min(n, i0 + end - at);
         const T* row = data + o * view.size;
-        for (int64_t i = i0; i < i1; ++i)
-          out[o * n + i] = row[places[i]];
+        for (int64_t i = i0; i < i1; ++i) out[o * n + i] = row[places[i]];
         at += i1 - i0;
       }
     });
@@ -260,8 +263,7 @@ struct TakeBackward {
           if (places[i] < begin || places[i] >= end) continue;
           Sum* to = block + places[i] * view.inner;
           const T* from = dy + (o * n + i) * view.inner;
-          for (int64_t j = 0; j < view.inner; ++j)
-            add_to(to[j], static_cast<Sum>(from[j]));
+          for (int64_t j = 0; j < view.inner; ++j) add_to(to[j], static_cast<Sum>(from[j]));
         }
       }
     });

@@ -18,8 +18,7 @@ void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, c
   if (m == 0 || n == 0) return;
   if (k == 0) {
     if (beta == 0)
-      for (int64_t i = 0; i < m; ++i)
-        std::fill_n(c + i * ldc, n, 0.0f);
+      for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, 0.0f);
     return;
   }
   const dnnl_status_t status = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k,
@@ -33,8 +32,7 @@ void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, c
   if (m == 0 || n == 0) return;
   if (k == 0) {
     if (beta == 0)
-      for (int64_t i = 0; i < m; ++i)
-        std::fill_n(c + i * ldc, n, 0.0);
+      for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, 0.0);
     return;
   }
   if (std::max({m, n, k, lda, ldb, ldc}) > INT32_MAX)
@@ -80,8 +78,7 @@ struct Product {
 template <class T>
 void run_product(const Product& p, double cost_ns, const T* a, const T* b, const T* bias, T* c) {
   if (bias)
-    for (int64_t i = 0; i < p.batch * p.m; ++i)
-      std::copy_n(bias, p.n, c + i * p.n);
+    for (int64_t i = 0; i < p.batch * p.m; ++i) std::copy_n(bias, p.n, c + i * p.n);
   const auto one = [&](int64_t i) {
     gemm(p.transpose_a, p.transpose_b, p.m, p.n, p.k, a + i * p.m * p.k, p.lda, b + i * p.k * p.n,
          p.ldb, bias ? T(1) : T(0), c + i * p.m * p.n, p.n);
@@ -90,12 +87,10 @@ void run_product(const Product& p, double cost_ns, const T* a, const T* b, const
   // Small matrices of a batch go to threads one by one; large ones are each shared by all threads.
   if (p.batch > 1 && cost_ns / static_cast<double>(p.batch) < kParallelNs) {
     parallel_for(p.batch, 1, cost_ns, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        one(i);
+      for (int64_t i = begin; i < end; ++i) one(i);
     });
   } else {
-    for (int64_t i = 0; i < p.batch; ++i)
-      one(i);
+    for (int64_t i = 0; i < p.batch; ++i) one(i);
   }
 }
 

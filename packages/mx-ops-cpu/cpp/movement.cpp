@@ -26,7 +26,9 @@ void require_same_dtype(const mx_signature& sig) {
 }
 
 // Time of moving so many bytes once: in cache, or out of it.
-double move_ns(size_t bytes) { return static_cast<double>(bytes) / (bytes < 1000000 ? 20.0 : 10.0); }
+double move_ns(size_t bytes) {
+  return static_cast<double>(bytes) / (bytes < 1000000 ? 20.0 : 10.0);
+}
 
 // A part of a dense array: element `first`, then `strides` for each dimension of the part.
 struct Part {
@@ -236,8 +238,7 @@ struct SliceAssign {
   // count.
   static std::span<const int64_t> leading_ones_dropped(const mx_tensor_type& src, size_t ndim) {
     auto shape = shape_of(src);
-    while (shape.size() > ndim && shape.front() == 1)
-      shape = shape.subspan(1);
+    while (shape.size() > ndim && shape.front() == 1) shape = shape.subspan(1);
     return shape;
   }
 };
@@ -269,8 +270,7 @@ struct Arange {
     const Wide first = static_cast<Wide>(start), by = static_cast<Wide>(step);
     parallel_for(n, 4096, cost, [&](int64_t begin, int64_t end) {
       if (repeat == 1) {
-        for (int64_t i = begin; i < end; ++i)
-          store(out[i], first + by * static_cast<Wide>(i));
+        for (int64_t i = begin; i < end; ++i) store(out[i], first + by * static_cast<Wide>(i));
       } else {
         for (int64_t i = begin; i < end; ++i)
           store(out[i], first + by * static_cast<Wide>(i / repeat));

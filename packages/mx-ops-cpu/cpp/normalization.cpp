@@ -203,8 +203,7 @@ struct BatchNormTrain {
       });
     } else {
       parallel_for(s.channels, 1, cost, [&](int64_t begin, int64_t end) {
-        for (int64_t c = begin; c < end; ++c)
-          channel(x, y, c, gamma[c], beta[c], mean[c], var[c]);
+        for (int64_t c = begin; c < end; ++c) channel(x, y, c, gamma[c], beta[c], mean[c], var[c]);
       });
     }
   }
@@ -285,8 +284,7 @@ struct BatchNormBackward {
       });
     } else {
       parallel_for(s.channels, 1, cost, [&](int64_t begin, int64_t end) {
-        for (int64_t c = begin; c < end; ++c)
-          channel(a, c);
+        for (int64_t c = begin; c < end; ++c) channel(a, c);
       });
     }
   }

@@ -2,13 +2,12 @@
 // threads.
 #pragma once
 
-#include <oneapi/dnnl/dnnl.hpp>
-
 #include <omp.h>
 
 #include <map>
 #include <memory>
 #include <mutex>
+#include <oneapi/dnnl/dnnl.hpp>
 
 #include "mx/kernel.h"
 

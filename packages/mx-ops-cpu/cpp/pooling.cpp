@@ -114,9 +114,12 @@ MX_INLINE T combined(T a, T b) {
 template <class F>
 MX_INLINE void with_stride(int64_t stride, F&& f) {
   switch (stride) {
-    case 1: return f(std::integral_constant<int64_t, 1>{});
-    case 2: return f(std::integral_constant<int64_t, 2>{});
-    default: return f(stride);
+    case 1:
+      return f(std::integral_constant<int64_t, 1>{});
+    case 2:
+      return f(std::integral_constant<int64_t, 2>{});
+    default:
+      return f(stride);
   }
 }
 
@@ -148,8 +151,7 @@ MX_INLINE bool pool_row(const PoolShape& s, const T* plane, int64_t od, int64_t 
       s.stride[2], [&](auto stride) __attribute__((always_inline)) {
         int64_t k = 1;
         if (s.kernel[2] == 1) {
-          for (int64_t o = 0; o < n; ++o)
-            out[o] = line[o * stride];
+          for (int64_t o = 0; o < n; ++o) out[o] = line[o * stride];
         } else if (s.kernel[2] == 2) {
           for (int64_t o = 0; o < n; ++o)
             out[o] = combined<T, pool>(line[o * stride], line[o * stride + 1]);
@@ -161,19 +163,15 @@ MX_INLINE bool pool_row(const PoolShape& s, const T* plane, int64_t od, int64_t 
           k = 3;
         }
         for (; k < s.kernel[2]; ++k)
-          for (int64_t o = 0; o < n; ++o)
-            out[o] = combined<T, pool>(out[o], line[o * stride + k]);
+          for (int64_t o = 0; o < n; ++o) out[o] = combined<T, pool>(out[o], line[o * stride + k]);
       });
   if constexpr (pool == Pool::lp2)
-    for (int64_t o = 0; o < n; ++o)
-      out[o] = std::sqrt(out[o]);
+    for (int64_t o = 0; o < n; ++o) out[o] = std::sqrt(out[o]);
   if constexpr (pool == Pool::lp3)
-    for (int64_t o = 0; o < n; ++o)
-      out[o] = std::cbrt(out[o]);
+    for (int64_t o = 0; o < n; ++o) out[o] = std::cbrt(out[o]);
   int without = 0;
   if constexpr (pool == Pool::maximum)
-    for (int64_t o = 0; o < n; ++o)
-      without |= out[o] == kStart<T>;
+    for (int64_t o = 0; o < n; ++o) without |= out[o] == kStart<T>;
   return without != 0;
 }
 
@@ -231,8 +229,7 @@ template <class T>
 void divide(const PoolShape& s, const std::vector<T>& widths, int64_t od, int64_t oh, T* out) {
   const T rows = static_cast<T>(std::max<int64_t>(1, s.count(0, od) * s.count(1, oh)));
   const T* width = widths.data();
-  for (int64_t o = 0; o < s.out[2]; ++o)
-    out[o] /= rows * width[o];
+  for (int64_t o = 0; o < s.out[2]; ++o) out[o] /= rows * width[o];
 }
 
 template <class T>
@@ -270,8 +267,12 @@ struct Pooling {
         sum_row(shape, plane, od, oh, line, out);
         if (shape.average) divide(shape, widths, od, oh, out);
         break;
-      case Pool::lp2: lp2_row(shape, plane, od, oh, line, out); break;
-      case Pool::lp3: lp3_row(shape, plane, od, oh, line, out); break;
+      case Pool::lp2:
+        lp2_row(shape, plane, od, oh, line, out);
+        break;
+      case Pool::lp3:
+        lp3_row(shape, plane, od, oh, line, out);
+        break;
     }
   }
 };
@@ -319,8 +320,7 @@ MX_INLINE void spread_row(const PoolShape& s, const T* __restrict share, T* __re
   with_stride(
       s.stride[2], [&](auto stride) __attribute__((always_inline)) {
         for (int64_t k = 0; k < s.kernel[2]; ++k)
-          for (int64_t o = 0; o < s.out[2]; ++o)
-            line[o * stride + k] += share[o];
+          for (int64_t o = 0; o < s.out[2]; ++o) line[o * stride + k] += share[o];
       });
 }
 MX_CLONES void spread(const PoolShape& s, const float* share, float* line) {
@@ -419,11 +419,9 @@ struct PoolingBackward {
     std::copy_n(dy, s.out[2], share);
     if (s.average) divide(s, widths, od, oh, share);
     if (s.pool == Pool::lp2)
-      for (int64_t o = 0; o < s.out[2]; ++o)
-        share[o] = y[o] == 0 ? T(0) : dy[o] / y[o];
+      for (int64_t o = 0; o < s.out[2]; ++o) share[o] = y[o] == 0 ? T(0) : dy[o] / y[o];
     if (s.pool == Pool::lp3)
-      for (int64_t o = 0; o < s.out[2]; ++o)
-        share[o] = y[o] == 0 ? T(0) : dy[o] / (y[o] * y[o]);
+      for (int64_t o = 0; o < s.out[2]; ++o) share[o] = y[o] == 0 ? T(0) : dy[o] / (y[o] * y[o]);
     spread(s, share, scratch.lines.data());
     const T* line = scratch.lines.data() + s.pad[2];
     const auto depth = s.window(0, od), height = s.window(1, oh);
@@ -434,16 +432,13 @@ struct PoolingBackward {
         const T* x = plane + first;
         switch (s.pool) {
           case Pool::lp2:
-            for (int64_t w = 0; w < s.size[2]; ++w)
-              to[w] += line[w] * x[w];
+            for (int64_t w = 0; w < s.size[2]; ++w) to[w] += line[w] * x[w];
             break;
           case Pool::lp3:
-            for (int64_t w = 0; w < s.size[2]; ++w)
-              to[w] += line[w] * x[w] * x[w];
+            for (int64_t w = 0; w < s.size[2]; ++w) to[w] += line[w] * x[w] * x[w];
             break;
           default:
-            for (int64_t w = 0; w < s.size[2]; ++w)
-              to[w] += line[w];
+            for (int64_t w = 0; w < s.size[2]; ++w) to[w] += line[w];
         }
       }
     }

@@ -27,17 +27,13 @@ constexpr int64_t kLanes = 32;
 template <class T>
 MX_INLINE T row_maximum(const T* __restrict x, int64_t n) {
   T lane[kLanes];
-  for (int64_t j = 0; j < kLanes; ++j)
-    lane[j] = -std::numeric_limits<T>::infinity();
+  for (int64_t j = 0; j < kLanes; ++j) lane[j] = -std::numeric_limits<T>::infinity();
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j)
-      lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
-  for (; i < n; ++i)
-    lane[0] = x[i] > lane[0] ? x[i] : lane[0];
+    for (int64_t j = 0; j < kLanes; ++j) lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
+  for (; i < n; ++i) lane[0] = x[i] > lane[0] ? x[i] : lane[0];
   T best = lane[0];
-  for (int64_t j = 1; j < kLanes; ++j)
-    best = lane[j] > best ? lane[j] : best;
+  for (int64_t j = 1; j < kLanes; ++j) best = lane[j] > best ? lane[j] : best;
   return best;
 }
 
@@ -59,8 +55,7 @@ MX_INLINE T row_exponentials(const T* x, T* y, int64_t n, T maximum, T scale) {
     lane[j] += e;
   }
   for (int64_t width = kLanes / 2; width > 0; width /= 2)
-    for (int64_t j = 0; j < width; ++j)
-      lane[j] += lane[j + width];
+    for (int64_t j = 0; j < width; ++j) lane[j] += lane[j + width];
   return lane[0];
 }
 
@@ -74,8 +69,7 @@ MX_INLINE void softmax_rows(const T* x, T* y, int64_t rows, int64_t n, T scale) 
       _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - maximum) * scale - shift;
     } else {
       const T factor = T(1) / sum;
-      for (int64_t i = 0; i < n; ++i)
-        y[i] *= factor;
+      for (int64_t i = 0; i < n; ++i) y[i] *= factor;
     }
   }
 }
@@ -105,8 +99,7 @@ MX_INLINE void softmax_columns(const T* x, T* y, int64_t n, int64_t columns, int
       sum[c] += e;
     }
   }
-  for (int64_t c = 0; c < columns; ++c)
-    sum[c] = logarithm ? log_of(sum[c]) : T(1) / sum[c];
+  for (int64_t c = 0; c < columns; ++c) sum[c] = logarithm ? log_of(sum[c]) : T(1) / sum[c];
   for (int64_t i = 0; i < n; ++i) {
     const T* from = x + i * stride;
     T* to = y + i * stride;
@@ -114,8 +107,7 @@ MX_INLINE void softmax_columns(const T* x, T* y, int64_t n, int64_t columns, int
       _Pragma("GCC ivdep") for (int64_t c = 0; c < columns; ++c) to[c] =
           (from[c] - maximum[c]) * scale - sum[c];
     } else {
-      for (int64_t c = 0; c < columns; ++c)
-        to[c] *= sum[c];
+      for (int64_t c = 0; c < columns; ++c) to[c] *= sum[c];
     }
   }
 }
@@ -130,12 +122,10 @@ MX_INLINE void softmax_short_rows(const T* x, T* y, int64_t rows, int64_t n, T s
   for (int64_t first = 0; first < rows; first += kColumns) {
     const int64_t columns = std::min(kColumns, rows - first);
     for (int64_t c = 0; c < columns; ++c)
-      for (int64_t i = 0; i < n; ++i)
-        block[i * columns + c] = x[(first + c) * n + i];
+      for (int64_t i = 0; i < n; ++i) block[i * columns + c] = x[(first + c) * n + i];
     softmax_columns<logarithm>(block, block, n, columns, columns, scale);
     for (int64_t c = 0; c < columns; ++c)
-      for (int64_t i = 0; i < n; ++i)
-        y[(first + c) * n + i] = block[i * columns + c];
+      for (int64_t i = 0; i < n; ++i) y[(first + c) * n + i] = block[i * columns + c];
   }
 }
 

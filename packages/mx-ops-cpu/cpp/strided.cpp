@@ -57,8 +57,7 @@ MX_INLINE void transpose_block(const T* src, int64_t src_stride, T* dst, int64_t
   using Z = Zip<T, std::make_index_sequence<side>>;
   Row a[side], b[side];
 #pragma GCC unroll 16
-  for (int64_t i = 0; i < side; ++i)
-    std::memcpy(&a[i], src + i * src_stride, sizeof(Row));
+  for (int64_t i = 0; i < side; ++i) std::memcpy(&a[i], src + i * src_stride, sizeof(Row));
     // log2(side) rounds of interleaving row i with row i + side / 2 transpose the square.
 #pragma GCC unroll 4
   for (int64_t round = 1; round < side; round *= 2) {
@@ -68,12 +67,10 @@ MX_INLINE void transpose_block(const T* src, int64_t src_stride, T* dst, int64_t
       Z::high(a[i], a[i + side / 2], b[2 * i + 1]);
     }
 #pragma GCC unroll 16
-    for (int64_t i = 0; i < side; ++i)
-      a[i] = b[i];
+    for (int64_t i = 0; i < side; ++i) a[i] = b[i];
   }
 #pragma GCC unroll 16
-  for (int64_t i = 0; i < side; ++i)
-    std::memcpy(dst + i * dst_stride, &a[i], sizeof(Row));
+  for (int64_t i = 0; i < side; ++i) std::memcpy(dst + i * dst_stride, &a[i], sizeof(Row));
 }
 
 // dst[a * dst_stride + b] = src[a + b * src_stride] for a < na, b < nb.
@@ -92,16 +89,13 @@ MX_INLINE void transpose_plane(const T* src, int64_t src_stride, T* dst, int64_t
                            dst_stride);
   }
   for (int64_t a = whole_a; a < na; ++a)
-    for (int64_t b = 0; b < whole_b; ++b)
-      dst[a * dst_stride + b] = src[a + b * src_stride];
+    for (int64_t b = 0; b < whole_b; ++b) dst[a * dst_stride + b] = src[a + b * src_stride];
   if (nb - whole_b <= 4) {
     for (int64_t b = whole_b; b < nb; ++b)
-      for (int64_t a = 0; a < na; ++a)
-        dst[a * dst_stride + b] = src[a + b * src_stride];
+      for (int64_t a = 0; a < na; ++a) dst[a * dst_stride + b] = src[a + b * src_stride];
   } else {
     for (int64_t a = 0; a < na; ++a)
-      for (int64_t b = whole_b; b < nb; ++b)
-        dst[a * dst_stride + b] = src[a + b * src_stride];
+      for (int64_t b = whole_b; b < nb; ++b) dst[a * dst_stride + b] = src[a + b * src_stride];
   }
 }
 
@@ -124,14 +118,11 @@ void strided_rows(const T* src, T* dst, int64_t rows, const Dim& step, const Dim
     if (inner.src == 0 && inner.dst == 1) {
       std::fill_n(dst, inner.n, *src);
     } else if (inner.dst == 1) {
-      for (int64_t i = 0; i < inner.n; ++i)
-        dst[i] = src[i * inner.src];
+      for (int64_t i = 0; i < inner.n; ++i) dst[i] = src[i * inner.src];
     } else if (inner.src == 1) {
-      for (int64_t i = 0; i < inner.n; ++i)
-        dst[i * inner.dst] = src[i];
+      for (int64_t i = 0; i < inner.n; ++i) dst[i * inner.dst] = src[i];
     } else {
-      for (int64_t i = 0; i < inner.n; ++i)
-        dst[i * inner.dst] = src[i * inner.src];
+      for (int64_t i = 0; i < inner.n; ++i) dst[i * inner.dst] = src[i * inner.src];
     }
   }
 }
@@ -145,12 +136,18 @@ void tiny_rows(const T* src, T* dst, int64_t rows, const Dim& step) {
 template <class T>
 void contiguous_rows(const T* src, T* dst, int64_t rows, const Dim& step, int64_t n) {
   switch (n) {
-    case 1: return tiny_rows<T, 1>(src, dst, rows, step);
-    case 2: return tiny_rows<T, 2>(src, dst, rows, step);
-    case 3: return tiny_rows<T, 3>(src, dst, rows, step);
-    case 4: return tiny_rows<T, 4>(src, dst, rows, step);
-    case 8: return tiny_rows<T, 8>(src, dst, rows, step);
-    case 16: return tiny_rows<T, 16>(src, dst, rows, step);
+    case 1:
+      return tiny_rows<T, 1>(src, dst, rows, step);
+    case 2:
+      return tiny_rows<T, 2>(src, dst, rows, step);
+    case 3:
+      return tiny_rows<T, 3>(src, dst, rows, step);
+    case 4:
+      return tiny_rows<T, 4>(src, dst, rows, step);
+    case 8:
+      return tiny_rows<T, 8>(src, dst, rows, step);
+    case 16:
+      return tiny_rows<T, 16>(src, dst, rows, step);
     default:
       for (int64_t r = 0; r < rows; ++r, src += step.src, dst += step.dst)
         std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(T));
@@ -234,8 +231,7 @@ StridedCopy::StridedCopy(std::span<const int64_t> shape, std::span<const int64_t
     }
   }
   rows_ = 1;
-  for (const Dim& d : outer_)
-    rows_ *= d.n;
+  for (const Dim& d : outer_) rows_ *= d.n;
   const double bytes = static_cast<double>(n) * static_cast<double>(element_);
   const double each = kind_ == Kind::strided ? static_cast<double>(n) * 0.5 : 0.0;
   cost_ns_ = 20 + bytes / (bytes < 1e6 ? 20.0 : 10.0) + each +
@@ -286,10 +282,14 @@ void StridedCopy::run(const T* src, T* dst) const {
 void StridedCopy::operator()(const void* src, void* dst) const {
   if (kind_ == Kind::nothing) return;
   switch (element_) {
-    case 1: return run(static_cast<const uint8_t*>(src), static_cast<uint8_t*>(dst));
-    case 2: return run(static_cast<const uint16_t*>(src), static_cast<uint16_t*>(dst));
-    case 4: return run(static_cast<const uint32_t*>(src), static_cast<uint32_t*>(dst));
-    case 8: return run(static_cast<const uint64_t*>(src), static_cast<uint64_t*>(dst));
+    case 1:
+      return run(static_cast<const uint8_t*>(src), static_cast<uint8_t*>(dst));
+    case 2:
+      return run(static_cast<const uint16_t*>(src), static_cast<uint16_t*>(dst));
+    case 4:
+      return run(static_cast<const uint32_t*>(src), static_cast<uint32_t*>(dst));
+    case 8:
+      return run(static_cast<const uint64_t*>(src), static_cast<uint64_t*>(dst));
   }
 }
 
