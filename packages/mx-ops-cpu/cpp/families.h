@@ -13,13 +13,13 @@ std::vector<mx_kernel> arg_reduce_kernels();
 std::vector<mx_kernel> random_kernels();
 std::vector<mx_kernel> shuffle_kernels();
 
-std::vector<mx_kernel> movement_kernels() __attribute__((weak));
-std::vector<mx_kernel> indexing_kernels() __attribute__((weak));
-std::vector<mx_kernel> matmul_kernels() __attribute__((weak));
-std::vector<mx_kernel> convolution_kernels() __attribute__((weak));
-std::vector<mx_kernel> pooling_kernels() __attribute__((weak));
-std::vector<mx_kernel> normalization_kernels() __attribute__((weak));
-std::vector<mx_kernel> softmax_kernels() __attribute__((weak));
+std::vector<mx_kernel> movement_kernels();
+std::vector<mx_kernel> indexing_kernels();
+std::vector<mx_kernel> matmul_kernels();
+std::vector<mx_kernel> convolution_kernels();
+std::vector<mx_kernel> pooling_kernels();
+std::vector<mx_kernel> normalization_kernels();
+std::vector<mx_kernel> softmax_kernels();
 
 const mx_kernel_table& kernel_table();
 const mx_device& device();

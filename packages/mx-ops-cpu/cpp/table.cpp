@@ -10,7 +10,6 @@ std::vector<mx_kernel> all_kernels() {
        {pointwise_kernels, reduce_kernels, arg_reduce_kernels, random_kernels, shuffle_kernels,
         movement_kernels, indexing_kernels, matmul_kernels, convolution_kernels, pooling_kernels,
         normalization_kernels, softmax_kernels}) {
-    if (!family) continue;
     const std::vector<mx_kernel> kernels = family();
     all.insert(all.end(), kernels.begin(), kernels.end());
   }
