@@ -52,7 +52,7 @@ class _Documentation:
 
 
 class OpDef:
-    __doc__ = _Documentation()  # type: ignore[assignment]
+    __doc__ = _Documentation()
 
     def __init__(
         self,
