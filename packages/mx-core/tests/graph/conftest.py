@@ -130,7 +130,10 @@ class NumpyCore:
     def prepare(self, op, device_type, device_id, in_types, out_types, params, n_scalars):
         if op not in self.kernels:
             return None
-        return self.refused.get(op) or _Prepared(op, in_types, out_types, dict(params))
+        refusal = self.refused.get(op)
+        if callable(refusal):
+            refusal = refusal(params)
+        return refusal or _Prepared(op, in_types, out_types, dict(params))
 
     def _from_numpy(self, values, device_type, device_id, dtype):
         return values.astype(numpy_of(dtype))

@@ -207,3 +207,17 @@ def test_explain_names_slots_steps_and_programs(device, monkeypatch):
         "  v0 float32(2, 3) = exp(in0)",
         "  v1 float32(6,) = _view(v0, shape=(6,))",
     ]
+
+
+def test_device_that_refuses_a_fused_call_gets_single_ones(device):
+    device.core.refused["_reduce"] = lambda params: "no programs" if "code" in params else None
+    device.core.refused["_pointwise"] = lambda params: "one instruction" if len(params["code"]) > 6 else None
+
+    @op
+    def test_norm(F, x: Tensor) -> Tensor:
+        """log of the sum of exp(2x)."""
+        return F.log(F._reduce(F.exp(x * 2.0), op="sum", axes=(1,)))
+
+    plan = device.plan(test_norm, [X])
+    assert plan.step_names == ["_pointwise", "_pointwise", "_reduce", "_pointwise"]
+    np.testing.assert_allclose(plan.run([X])[0], np.log(3 * np.exp(2.0)), rtol=1e-6)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import OpNotAvailable
 from ..op.definition import OpDef
 from .call import Call
 from .fuse import fuse
 from .gradient import Record, gradient_graph, record_gradient
 from .memory import Layout, place
-from .node import Graph, Scalar, Value
+from .node import Graph, Node, Scalar, Value
 from .passes import legalize
 from .target import Target
 from .trace import trace_op
@@ -95,14 +96,27 @@ def _compile(
     alias: bool,
 ) -> Compiled:
     lowered, nodes, lowered_outputs = legalize(graph, outputs, target, is_train)
-    calls = fuse(lowered, nodes, [value for value in lowered_outputs if value is not None])
-    for call in calls:
-        target.prepare_call(call)
+    calls = _prepared_calls(lowered, nodes, [value for value in lowered_outputs if value is not None], target)
     layout = place(lowered, calls, lowered_outputs, target, alias)
     compiled = Compiled(lowered, lowered_outputs, n_visible, layout, record)
     if record is not None:
         compiled.outputs = outputs
     return compiled
+
+
+def _prepared_calls(graph: Graph, nodes: list[Node], outputs: list[Value], target: Target) -> list[Call]:
+    """Fused calls, their kernels made ready. Where a device refuses one, a call for each node."""
+    calls = fuse(graph, nodes, outputs)
+    try:
+        for call in calls:
+            target.prepare_call(call)
+    except OpNotAvailable:
+        if all(len(call.nodes) == 1 for call in calls):
+            raise
+        calls = fuse(graph, nodes, outputs, separate=True)
+        for call in calls:
+            target.prepare_call(call)
+    return calls
 
 
 def compile_call(

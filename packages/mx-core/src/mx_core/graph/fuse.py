@@ -48,8 +48,9 @@ def _is_pointwise(node: Node | None) -> bool:
 
 
 class _Fusion:
-    def __init__(self, graph: Graph, nodes: Sequence[Node], outputs: Sequence[Value]) -> None:
+    def __init__(self, graph: Graph, nodes: Sequence[Node], outputs: Sequence[Value], separate: bool) -> None:
         self.nodes = nodes
+        self.separate = separate
         self.number = {root_of(value): i for i, value in enumerate(outputs)}
         self.kept = set(self.number)
         self.kept.update(root_of(value) for value in graph.writes.values())
@@ -109,7 +110,8 @@ class _Fusion:
         """True when value's producer and its reader may share a program."""
         node = value.node
         return (
-            _is_pointwise(node)
+            not self.separate
+            and _is_pointwise(node)
             and _is_pointwise(reader)
             and node not in self.absorbed
             and value.shape == reader.outputs[0].shape
@@ -167,7 +169,8 @@ class _Fusion:
             for value in item.inputs:
                 if self.joins(value, item) and value.node.op is not FULL and self.stage[value.node] == self.stage[item]:
                     group = self._merge(self.group[value.node], group)
-        self._merge_siblings(pointwise)
+        if not self.separate:
+            self._merge_siblings(pointwise)
         seen: set[int] = set()
         calls: list[list[Node]] = []
         order = {node: i for i, node in enumerate(self.nodes)}
@@ -250,13 +253,13 @@ class _Fusion:
         return Call("_reduce", inputs, node.outputs, params, scalars, (*(producers or ()), node))
 
 
-def fuse(graph: Graph, nodes: Sequence[Node], outputs: Sequence[Value]) -> list[Call]:
-    """The kernel calls that compute outputs, in running order."""
+def fuse(graph: Graph, nodes: Sequence[Node], outputs: Sequence[Value], separate: bool = False) -> list[Call]:
+    """The kernel calls that compute outputs, in running order; separate: one for each node."""
     if len(nodes) == 1 and nodes[0].op.opcode is not None:  # most eager calls
         params, inputs, scalars = lower_program(nodes, nodes[0].outputs)
         return [Call("_pointwise", inputs, nodes[0].outputs, params, scalars, nodes)]
-    fusion = _Fusion(graph, nodes, outputs)
-    for node in reversed(nodes):
+    fusion = _Fusion(graph, nodes, outputs, separate)
+    for node in () if separate else reversed(nodes):
         if node.op is REDUCE:
             fusion.absorb(node)
         elif node.op.opcode is not None and node.inputs and node not in fusion.absorbed:
