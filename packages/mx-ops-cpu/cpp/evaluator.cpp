@@ -37,6 +37,8 @@ char* thread_scratch(size_t bytes) {
   return scratch.at_least(bytes);
 }
 
+constexpr int64_t kShortRun = 16;
+
 // Repeats the first `period` bytes up to `bytes`, doubling what is there.
 void repeat(char* data, size_t period, size_t bytes) {
   for (size_t done = period; done < bytes;) {
@@ -62,13 +64,27 @@ MX_INLINE void expand(T* dst, const T* src, const Shape& sizes, const Shape& str
   }
   const int64_t width = sizes[last];
   const bool copies = strides[last] != 0;
+  const bool repeats =
+      copies && last > 0 && strides[last - 1] == 0;  // whole rows, one after another
   int64_t column = position[last];
   while (count > 0) {
-    const int64_t n = std::min(width - column, count);
-    if (!copies) {
+    int64_t n = std::min(width - column, count);
+    if (repeats && n == width) {
+      const int64_t rows = std::min(sizes[last - 1] - position[last - 1], count / width);
+      for (int64_t i = 0; i < width; ++i) dst[i] = src[row + i];
+      n = rows * width;
+      repeat(reinterpret_cast<char*>(dst), static_cast<size_t>(width) * sizeof(T),
+             static_cast<size_t>(n) * sizeof(T));
+      position[last - 1] += rows - 1;
+    } else if (!copies) {
       const T value = src[row];
-      for (int64_t i = 0; i < n; ++i) dst[i] = value;
-    } else if (n < 16) {
+      // A short run is written as one full vector where there is room: the next run overwrites the
+      // rest.
+      if (n < kShortRun && count >= kShortRun)
+        for (int64_t i = 0; i < kShortRun; ++i) dst[i] = value;
+      else
+        for (int64_t i = 0; i < n; ++i) dst[i] = value;
+    } else if (n < kShortRun) {
       for (int64_t i = 0; i < n; ++i) dst[i] = src[row + column + i];
     } else {
       std::memcpy(dst, src + row + column, static_cast<size_t>(n) * sizeof(T));
