@@ -73,7 +73,9 @@ class ClassRegistry:
         return cls
 
     def create(self, spec: Any, *args: Any, **kwargs: Any) -> Any:
-        """An instance from an instance (as it is), a name, a JSON text ``'["xavier", {...}]'`` or a dict of arguments.
+        """An instance from an instance (as it is), a name, a JSON text ``'["xavier", {...}]'`` or a dict.
+
+        The dict holds the name under the registry's kind, ``{"metric": "acc", ...}``, beside the arguments.
 
         >>> import mx_core.initializer as init
         >>> init.create('["normal", {"sigma": 0.5}]').sigma
@@ -85,7 +87,8 @@ class ClassRegistry:
                 raise ParameterError(msg)
             return spec
         if isinstance(spec, dict):
-            return self.create(**spec)
+            arguments = dict(spec)
+            return self.create(arguments.pop(self.kind), **arguments)
         if not isinstance(spec, str):
             msg = f"{self.kind} must be a name, a JSON text or an instance of {self.base.__name__}, got {spec!r}"
             raise ParameterError(msg)
@@ -93,7 +96,7 @@ class ClassRegistry:
             name, kwargs = json.loads(spec)
             return self.create(name, **kwargs)
         if spec.startswith("{"):
-            return self.create(**json.loads(spec))
+            return self.create(json.loads(spec))
         return self.find(spec)(*args, **kwargs)
 
 

@@ -71,6 +71,8 @@ class _Writer(pickle._Pickler):  # type: ignore[name-defined]
             module, qualified = _ARRAY
         elif isinstance(obj, type) and obj.__module__.startswith("mx_core.optimizer"):
             module, qualified = "mxnet.optimizer.optimizer", obj.__name__
+        elif isinstance(obj, type) and issubclass(obj, Optimizer):
+            module, qualified = obj.__module__, obj.__name__  # found by name in the registry when read
         elif isinstance(obj, type) and obj.__module__ == "mx_core.lr_scheduler":
             module, qualified = "mxnet.lr_scheduler", obj.__name__
         elif obj is _new_object:

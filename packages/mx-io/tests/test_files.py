@@ -1,0 +1,69 @@
+"""MNISTIter and CSVIter."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def digits(tmp_path):
+    images = (np.arange(10 * 4 * 3) % 256).astype("uint8")
+    (tmp_path / "images").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 10, 4, 3) + images.tobytes())
+    labels = struct.pack(">4BI", 0, 0, 8, 1, 10) + bytes(range(10))
+    (tmp_path / "labels.gz").write_bytes(gzip.compress(labels))
+    return str(tmp_path / "images"), str(tmp_path / "labels"), images.reshape(10, 4, 3)
+
+
+def test_mnist_iter(digits):
+    image, label, images = digits
+    iterator = mx.io.MNISTIter(image=image, label=label, batch_size=4, shuffle=False)
+    batches = list(iterator)
+    assert len(batches) == 2
+    assert batches[0].data[0].shape == (4, 1, 4, 3)
+    np.testing.assert_allclose(batches[1].data[0].asnumpy()[:, 0], images[4:8] / 256)
+    assert batches[1].label[0].asnumpy().tolist() == [4, 5, 6, 7]
+    flat = mx.io.MNISTIter(image=image, label=label, batch_size=5, flat=True, num_parts=2, part_index=1, shuffle=False)
+    (batch,) = list(flat)
+    assert batch.data[0].shape == (5, 12)
+    assert batch.label[0].asnumpy().tolist() == [5, 6, 7, 8, 9]
+    orders = [
+        next(mx.io.MNISTIter(image=image, label=label, batch_size=10, seed=seed)).label[0].asnumpy().tolist()
+        for seed in (0, 0, 1)
+    ]
+    assert orders[0] == orders[1] != orders[2]
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (b"", "which is no idx file"),
+    (b"\x00\x00\x07\x01" + bytes(8), "which is no idx file"),
+    (struct.pack(">4B", 0, 0, 8, 3) + bytes(5), "cut at byte 9 of 16"),
+    (struct.pack(">4B3I", 0, 0, 8, 3, 10, 4, 3) + bytes(119), "need 136 bytes, the file has 135"),
+    (struct.pack(">4B3I", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1), "the file has 16"),
+])  # fmt: skip
+def test_damaged_files(tmp_path, digits, content, message):
+    path = tmp_path / "damaged"
+    path.write_bytes(content)
+    with pytest.raises(mx.MXNetError, match=message):
+        mx.io.MNISTIter(image=str(path), label=digits[1], batch_size=1)
+
+
+def test_csv_iter(tmp_path):
+    (tmp_path / "data.csv").write_text("1,2,3,4\n5,6,7,8\n9,10,11,12\n")
+    (tmp_path / "label.csv").write_text("0\n1\n2\n")
+    options = {"data_csv": str(tmp_path / "data.csv"), "data_shape": (2, 2), "batch_size": 2}
+    iterator = mx.io.CSVIter(label_csv=str(tmp_path / "label.csv"), **options)
+    batches = list(iterator)
+    assert [b.pad for b in batches] == [0, 1]
+    assert batches[1].data[0].asnumpy().tolist() == [[[9, 10], [11, 12]], [[1, 2], [3, 4]]]
+    assert batches[0].label[0].asnumpy().tolist() == [0, 1]
+    assert len(list(mx.io.CSVIter(round_batch=False, **options))) == 1
+    with pytest.raises(ValueError, match=r"4 numbers a line, shape \(3,\) needs 3"):
+        mx.io.CSVIter(str(tmp_path / "data.csv"), (3,))
+    (tmp_path / "bad.csv").write_text("1,2\n3\n")
+    with pytest.raises(mx.MXNetError, match="bad.csv: "):
+        mx.io.CSVIter(str(tmp_path / "bad.csv"), (2,))

@@ -1,0 +1,101 @@
+"""NDArrayIter and the iterators around iterators."""
+
+from __future__ import annotations
+
+import mxnet as mx
+import numpy as np
+import pytest
+from mxnet import nd
+
+
+def rows(iterator):
+    return [batch.data[0].asnumpy()[:, 0].tolist() for batch in iterator]
+
+
+def data(count=10):
+    return np.arange(count * 2, dtype="float32").reshape(count, 2) / 2
+
+
+@pytest.mark.parametrize(("handle", "expected", "pads"), [
+    ("pad", [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1]], [0, 0, 2]),
+    ("discard", [[0, 1, 2, 3], [4, 5, 6, 7]], [0, 0]),
+    ("roll_over", [[0, 1, 2, 3], [4, 5, 6, 7]], [0, 0]),
+])  # fmt: skip
+def test_last_batch(handle, expected, pads):
+    iterator = mx.io.NDArrayIter(data(), np.arange(10), 4, last_batch_handle=handle)
+    assert rows(iterator) == expected
+    iterator.reset()
+    if handle == "roll_over":
+        assert rows(iterator) == [[8, 9, 0, 1], [2, 3, 4, 5], [6, 7, 8, 9]]
+    else:
+        assert [batch.pad for batch in iterator] == pads
+    iterator.hard_reset()
+    assert rows(iterator) == expected
+
+
+def test_descriptions_and_types():
+    iterator = mx.io.NDArrayIter({"b": data(), "a": nd.ones((10, 3))}, np.arange(10, dtype="int32"), 5)
+    assert [d.name for d in iterator.provide_data] == ["a", "b"]
+    assert iterator.provide_data[1] == ("b", (5, 2))
+    assert iterator.provide_label[0].name == "softmax_label"
+    assert iterator.provide_label[0].dtype is np.int32
+    batch = next(iterator)
+    assert batch.label[0].dtype == np.int32
+    assert batch.index.tolist() == [0, 1, 2, 3, 4]
+    assert str(batch) == "DataBatch: data shapes: [(5, 3), (5, 2)] label shapes: [(5,)]"
+    several = mx.io.NDArrayIter([data(), data()], batch_size=5)
+    assert [d.name for d in several.provide_data] == ["_0_data", "_1_data"]
+    assert several.provide_label == []
+
+
+def test_shuffle():
+    np.random.seed(0)
+    iterator = mx.io.NDArrayIter(data(), np.arange(10), 5, shuffle=True)
+    first = [(b.data[0].asnumpy()[:, 0].tolist(), b.label[0].asnumpy().tolist()) for b in iterator]
+    assert all(x == y for x, y in first)
+    assert sorted(sum((x for x, _ in first), [])) == list(range(10))
+    iterator.reset()
+    assert rows(iterator) != [x for x, _ in first]
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="batch_size needs to be smaller than data size 10, got 11"):
+        mx.io.NDArrayIter(data(), batch_size=11)
+    with pytest.raises(ValueError, match="softmax_label has 9 examples, data has 10"):
+        mx.io.NDArrayIter(data(), np.arange(9))
+    with pytest.raises(ValueError, match="'pad', 'discard' or 'roll_over'"):
+        mx.io.NDArrayIter(data(), last_batch_handle="foo")
+    with pytest.raises(ValueError, match="Input must be NDArray"):
+        mx.io.NDArrayIter("data")
+
+
+def test_resize():
+    iterator = mx.io.ResizeIter(mx.io.NDArrayIter(data(4), batch_size=2), 3)
+    assert rows(iterator) == [[0, 1], [2, 3], [0, 1]]
+    iterator.reset()
+    assert len(rows(iterator)) == 3
+    assert iterator.provide_data[0].shape == (2, 2)
+
+
+def test_prefetching():
+    iterator = mx.io.PrefetchingIter(
+        [mx.io.NDArrayIter(data(), batch_size=5), mx.io.NDArrayIter(data() * 2, batch_size=5)],
+        rename_data=[{"data": "x"}, {"data": "y"}],
+    )
+    assert [d.name for d in iterator.provide_data] == ["x", "y"]
+    for _ in range(2):
+        batches = list(iterator)
+        assert len(batches) == 2
+        np.testing.assert_array_equal(batches[1].data[1].asnumpy(), data()[5:] * 2)
+        iterator.reset()
+
+
+def test_data_desc():
+    desc = mx.io.DataDesc("data", (2, 3), np.float16, "NC")
+    name, shape = desc
+    assert (name, shape, desc.dtype, desc.layout) == ("data", (2, 3), np.float16, "NC")
+    assert repr(desc) == "DataDesc[data,(2, 3),<class 'numpy.float16'>,NC]"
+    assert mx.io.DataDesc.get_batch_axis("TNC") == 1
+    assert mx.io.DataDesc.get_list([("a", (1,))], [("a", np.int8)])[0].dtype is np.int8
+    with pytest.raises(TypeError, match="Data must be list of NDArrays"):
+        mx.io.DataBatch(nd.ones((1,)))
