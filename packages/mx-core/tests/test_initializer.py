@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-import mxnet as mx
 import numpy as np
 import pytest
+
+import mxnet as mx
 from mxnet import nd
 
 

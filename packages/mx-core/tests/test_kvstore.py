@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import mxnet as mx
 import pytest
+
+import mxnet as mx
 from mxnet import nd
 
 CONTEXTS = [mx.cpu(0), mx.cpu(1)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-import mxnet as mx
 import numpy as np
 import pytest
+
+import mxnet as mx
 from mxnet import nd
 
 LABELS = [nd.array([0, 1, 1, 2])]

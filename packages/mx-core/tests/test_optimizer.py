@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pickle
 
-import mxnet as mx
 import numpy as np
 import pytest
+
+import mxnet as mx
 from mxnet import nd
 
 # (name, arguments, first row of the weight after five steps of 1.9.1 on the numbers of `steps`)
@@ -163,9 +164,7 @@ def test_own_optimizer():
 
 
 def test_learning_rate_and_multipliers():
-    opt = mx.optimizer.SGD(
-        learning_rate=0.1, wd=0.01, param_idx2name={0: "fc_weight", 1: "fc_bias"}, lr_scheduler=None
-    )
+    opt = mx.optimizer.SGD(learning_rate=0.1, wd=0.01, param_idx2name={0: "fc_weight", 1: "fc_bias"}, lr_scheduler=None)
     opt.set_lr_mult({"fc_bias": 2.0})
     assert opt._get_lr(0) == 0.1
     assert opt._get_lr(1) == 0.2

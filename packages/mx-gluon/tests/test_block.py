@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 
-import mxnet as mx
 import numpy as np
 import pytest
+
+import mxnet as mx
 from mxnet import autograd, gluon, nd
 from mxnet.gluon import nn
 
@@ -92,7 +93,9 @@ def test_print():
         nn.LeakyReLU(0.1),
         nn.HybridSequential(),
     )
-    assert str(net) == """HybridSequential(
+    assert (
+        str(net)
+        == """HybridSequential(
   (0): Dense(None -> 4, Activation(relu))
   (1): Conv2D(2 -> 3, kernel_size=(3, 3), stride=(1, 1), Activation(relu))
   (2): Conv2D(None -> 3, kernel_size=(3, 2), stride=(2, 2), padding=(1, 1), dilation=(2, 2), bias=False)
@@ -109,12 +112,11 @@ def test_print():
   (13): HybridSequential(
   
   )
-)"""  # noqa: W293
+)"""
+    )  # noqa: W293
     assert str(gluon.loss.L2Loss()) == "L2Loss(batch_axis=0, w=1.0)"
     with fresh_names():
-        assert repr(Net().params) == (
-            "net0_ (\n  Parameter net0_w (shape=(2, 3), dtype=<class 'numpy.float32'>)\n)"
-        )
+        assert repr(Net().params) == ("net0_ (\n  Parameter net0_w (shape=(2, 3), dtype=<class 'numpy.float32'>)\n)")
 
 
 def test_sequential_is_a_list():
@@ -265,7 +267,9 @@ def test_summary(capsys):
     net.add(nn.Conv2D(4, 3), nn.BatchNorm(), nn.Flatten(), nn.Dense(10))
     net.initialize()
     net.summary(nd.ones((1, 1, 8, 8)))
-    assert capsys.readouterr().out == """\
+    assert (
+        capsys.readouterr().out
+        == """\
 --------------------------------------------------------------------------------
         Layer (type)                                Output Shape         Param #
 ================================================================================
@@ -283,6 +287,7 @@ Shared params in forward computation graph: 0
 Unique parameters in model: 1506
 --------------------------------------------------------------------------------
 """
+    )
     net.hybridize()
     with pytest.raises(ValueError, match="must not be hybridized"):
         net.summary(nd.ones((1, 1, 8, 8)))

@@ -8,9 +8,10 @@ import os
 import struct
 from pathlib import Path
 
-import mxnet as mx
 import numpy as np
 import pytest
+
+import mxnet as mx
 from mxnet import gluon, nd
 from mxnet.gluon import data as gdata
 

@@ -6,9 +6,10 @@ import json
 import os
 import sys
 
-import mxnet as mx
 import numpy as np
 import pytest
+
+import mxnet as mx
 
 sys.path.insert(0, os.path.dirname(__file__))
 

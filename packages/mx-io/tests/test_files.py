@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import struct
 
-import mxnet as mx
 import numpy as np
 import pytest
+
+import mxnet as mx
 
 
 @pytest.fixture

@@ -35,7 +35,9 @@ class InitDesc(str):
     attrs: dict[str, str]
     global_init: Initializer | None
 
-    def __new__(cls, name: str, attrs: dict[str, str] | None = None, global_init: Initializer | None = None) -> InitDesc:
+    def __new__(
+        cls, name: str, attrs: dict[str, str] | None = None, global_init: Initializer | None = None
+    ) -> InitDesc:
         """The name, a str, with ``attrs`` and ``global_init``."""
         self = super().__new__(cls, name)
         self.attrs = attrs or {}

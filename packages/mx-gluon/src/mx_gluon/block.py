@@ -13,7 +13,8 @@ from mx_core import name as _name
 from mx_core import ndarray as nd
 from mx_core.errors import ParameterError
 
-from .parameter import Parameter, ParameterDict, brief
+from .parameter import Parameter
+from .parameter_dict import ParameterDict, brief
 
 __all__ = ["Block"]
 
@@ -204,7 +205,12 @@ class Block:
             return isinstance(value, Block) and id(value) not in children
 
         for key, value in self.__dict__.items():
-            if isinstance(value, (list, tuple, dict)) and not key.startswith("__") and key != "_children" and hides(value):
+            if (
+                isinstance(value, (list, tuple, dict))
+                and not key.startswith("__")
+                and key != "_children"
+                and hides(value)
+            ):
                 warnings.warn(
                     f'"{type(self).__name__}.{key}" is an unregistered container with Blocks. Note that Blocks inside '
                     "the list, tuple or dict will not be registered automatically. Make sure to register them using "
@@ -287,9 +293,7 @@ class Block:
             return
         options = {"cast_dtype": cast_dtype, "dtype_source": dtype_source}
         if not isinstance(loaded, dict) or not any("." in key for key in loaded):
-            self.collect_params().load_dict(
-                loaded, ctx, allow_missing, ignore_extra, self.prefix, filename, **options
-            )
+            self.collect_params().load_dict(loaded, ctx, allow_missing, ignore_extra, self.prefix, filename, **options)
             return
         places: dict[Parameter, list[str]] = {}
         for key, parameter in params.items():
@@ -316,7 +320,9 @@ class Block:
         warnings.warn("save_params is deprecated. Please use save_parameters.", DeprecationWarning, stacklevel=2)
         self.collect_params().save(filename, strip_prefix=self.prefix)
 
-    def load_params(self, filename: str, ctx: Any = None, allow_missing: bool = False, ignore_extra: bool = False) -> None:
+    def load_params(
+        self, filename: str, ctx: Any = None, allow_missing: bool = False, ignore_extra: bool = False
+    ) -> None:
         """Deprecated spelling of ``load_parameters``."""
         warnings.warn("load_params is deprecated. Please use load_parameters.", DeprecationWarning, stacklevel=2)
         self.load_parameters(filename, ctx, allow_missing, ignore_extra)

@@ -56,7 +56,12 @@ class HybridBlock(Block):
     ) -> None:
         """Marks this block and its children as hybrid (``active``). The flags are those of MXNet's cached graphs."""
         self._active = active
-        self._flags = {"static_alloc": static_alloc, "static_shape": static_shape, "inline_limit": inline_limit, **kwargs}
+        self._flags = {
+            "static_alloc": static_alloc,
+            "static_shape": static_shape,
+            "inline_limit": inline_limit,
+            **kwargs,
+        }
         for child in self._children.values():
             child.hybridize(
                 active,

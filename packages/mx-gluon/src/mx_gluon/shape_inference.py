@@ -143,7 +143,9 @@ class PartialTracer:
         if name.startswith("__"):
             raise AttributeError(name)
         if name in ("contrib", "linalg", "image", "sparse", "op", "_internal"):
-            return PartialTracer({"sparse": ("",), "op": ("",), "_internal": ("",)}.get(name, (f"_{name}_",)), self._root)
+            return PartialTracer(
+                {"sparse": ("",), "op": ("",), "_internal": ("",)}.get(name, (f"_{name}_",)), self._root
+            )
         if name == "random":
             return PartialTracer(("_random_", "_sample_"), self._root)
         for prefix in self._prefixes:

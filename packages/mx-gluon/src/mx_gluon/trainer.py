@@ -9,7 +9,8 @@ from mx_core import kvstore as kvs
 from mx_core import optimizer as opt
 from mx_core.errors import MXNetError, ParameterError
 
-from .parameter import Epoch, Parameter, ParameterDict
+from .parameter import Epoch, Parameter
+from .parameter_dict import ParameterDict
 
 __all__ = ["Trainer"]
 

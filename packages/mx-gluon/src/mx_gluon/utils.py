@@ -39,7 +39,9 @@ def split_data(data: Any, num_slice: int, batch_axis: int = 0, even_split: bool 
     if size < num_slice:
         msg = f"Too many slices: axis {batch_axis} of data with shape {data.shape} has {size} entries for {num_slice}"
         raise ShapeError(msg)
-    ends = [round(size * (i + 1) / num_slice) if not even_split else size // num_slice * (i + 1) for i in range(num_slice)]
+    ends = [
+        round(size * (i + 1) / num_slice) if not even_split else size // num_slice * (i + 1) for i in range(num_slice)
+    ]
     begins = [0, *ends[:-1]]
     if batch_axis == 0:
         return [data[begin:end] for begin, end in zip(begins, ends, strict=True)]

@@ -124,7 +124,9 @@ class CSVIter(NDArrayIter):
         **_: Any,
     ) -> None:
         data = _read_csv(data_csv, tuple(data_shape), dtype)
-        label = np.zeros((len(data), 1), dtype) if label_csv is None else _read_csv(label_csv, tuple(label_shape), dtype)
+        label = (
+            np.zeros((len(data), 1), dtype) if label_csv is None else _read_csv(label_csv, tuple(label_shape), dtype)
+        )
         if tuple(label_shape) == (1,):
             label = label.reshape(len(label))
         super().__init__(

@@ -95,7 +95,9 @@ class CustomMetric(EvalMetric):
         raise TypeError(msg)
 
 
-def np(numpy_feval: Callable[[Any, Any], Any], name: str | None = None, allow_extra_outputs: bool = False) -> CustomMetric:
+def np(
+    numpy_feval: Callable[[Any, Any], Any], name: str | None = None, allow_extra_outputs: bool = False
+) -> CustomMetric:
     """A CustomMetric of a function of NumPy arrays, ``numpy_feval(label, pred)``."""
 
     def feval(label: Any, pred: Any) -> Any:

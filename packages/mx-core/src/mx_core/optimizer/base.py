@@ -163,9 +163,7 @@ class Optimizer:
 
     def set_wd_mult(self, args_wd_mult: dict[Any, float]) -> None:
         """Weight decay multipliers by name or index; see Note [weight decay multipliers]."""
-        self.wd_mult = {
-            name: 0.0 for name in self.idx2name.values() if not name.endswith(("_weight", "_gamma"))
-        }
+        self.wd_mult = {name: 0.0 for name in self.idx2name.values() if not name.endswith(("_weight", "_gamma"))}
         self.wd_mult.update(self._mult_from_symbol("__wd_mult__"))
         self.wd_mult.update(args_wd_mult)
 

@@ -134,7 +134,9 @@ class _Reader(pickle.Unpickler):
             if name in lr_scheduler.__all__:
                 return getattr(lr_scheduler, name)
         cls = _registry.classes.get(name.lower())
-        if cls is not None and (module.startswith(("mxnet.optimizer", "mx_core.optimizer")) or module == cls.__module__):
+        if cls is not None and (
+            module.startswith(("mxnet.optimizer", "mx_core.optimizer")) or module == cls.__module__
+        ):
             return cls
         msg = (
             f"optimizer states name {module}.{name}, which this reader does not build. "

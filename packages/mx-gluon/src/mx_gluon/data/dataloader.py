@@ -87,9 +87,7 @@ class DataLoader:
         if batch_sampler is None:
             batch_sampler = _batch_sampler(dataset, batch_size, shuffle, sampler, last_batch)
         elif batch_size is not None or shuffle or sampler is not None or last_batch is not None:
-            msg = (
-                "batch_size, shuffle, sampler and last_batch must not be specified if batch_sampler is specified."
-            )
+            msg = "batch_size, shuffle, sampler and last_batch must not be specified if batch_sampler is specified."
             raise ParameterError(msg)
         self._batch_sampler = batch_sampler
         self._num_workers = max(0, num_workers)

@@ -80,9 +80,7 @@ class _Conv(HybridBlock):
             )
             self.bias = None
             if use_bias:
-                self.bias = self.params.get(
-                    "bias", shape=(channels,), init=bias_initializer, allow_deferred_init=True
-                )
+                self.bias = self.params.get("bias", shape=(channels,), init=bias_initializer, allow_deferred_init=True)
             self.act = None if activation is None else Activation(activation, prefix=activation + "_")
 
     def _weight_shape(self, kernel: tuple[int, ...]) -> tuple[int, ...]:
