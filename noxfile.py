@@ -6,6 +6,7 @@ those wheels: what is tested is what users get. A virtual environment is kept be
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -41,6 +42,7 @@ def folder_of(package: str) -> Path:
     return ROOT / ("examples" if package in EXAMPLES else "packages") / package
 
 
+@functools.cache
 def source_state(package: str) -> str:
     """A hash of all that goes into the wheel: the package's files, and mx-core's headers where it compiles."""
     folder = folder_of(package)
@@ -67,13 +69,14 @@ def wheel(session: nox.Session, package: str) -> Path:
         return found
     build = WHEELHOUSE / package / "building"
     shutil.rmtree(build, ignore_errors=True)
-    links = [os.environ.get("PIP_FIND_LINKS", "")]
+    env = {"CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 2)}
+    if shutil.which("ccache"):
+        env["CMAKE_CXX_COMPILER_LAUNCHER"] = "ccache"
     if package in EXAMPLES:  # a third party's build finds mx-core's headers in its build requirement
-        links.append(str(wheel(session, "mx-core").parent))
-    session.run(
-        "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(build), str(folder_of(package)),
-        env={"PIP_FIND_LINKS": " ".join(filter(None, links)), "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 2)},
-    )  # fmt: skip
+        links = [os.environ.get("PIP_FIND_LINKS", ""), str(wheel(session, "mx-core").parent)]
+        env["PIP_FIND_LINKS"] = " ".join(filter(None, links))
+    command = ["python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(build)]
+    session.run(*command, str(folder_of(package)), env=env)
     for old in (WHEELHOUSE / package).iterdir():
         if old != build:
             shutil.rmtree(old)
