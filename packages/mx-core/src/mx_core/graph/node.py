@@ -16,9 +16,12 @@ __all__ = ["Graph", "Node", "Scalar", "Value"]
 
 
 class Node:
-    """One call of one operator. inputs: flat, None for an absent optional one; scalars: its runtime parameters."""
+    """One call of one operator. inputs: flat, None for an absent optional one; scalars: its runtime parameters.
 
-    __slots__ = ("inputs", "op", "outputs", "params", "prepared", "scalars")
+    body: of a composition, the graph that its inference traced, if it did.
+    """
+
+    __slots__ = ("body", "inputs", "op", "outputs", "params", "prepared", "scalars")
 
     def __init__(self, op: Any, inputs: tuple[Any, ...], params: dict[str, Any], scalars: tuple[Any, ...]) -> None:
         self.op = op
@@ -27,6 +30,7 @@ class Node:
         self.scalars = scalars
         self.outputs: tuple[Value, ...] = ()
         self.prepared: Any = None
+        self.body: Graph | None = None
 
     def __repr__(self) -> str:
         return f"<node {self.op.name}>"

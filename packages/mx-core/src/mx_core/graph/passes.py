@@ -53,7 +53,7 @@ def legalize(
         for node in nodes:
             inputs = tuple([known[i] for i in node.inputs])
             if node.op.has_body and node.prepared is None:
-                made = tracer.run_body(node.op, inputs, node.params, node.scalars)
+                made = tracer.expand(node, inputs)
             else:
                 tracer.keep = _always
                 made = tracer.copy_node(node, inputs)

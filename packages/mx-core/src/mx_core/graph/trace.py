@@ -183,17 +183,20 @@ class Tracer:
         key = (id(opdef), *[id(i) for i in inputs], *static.values(), *runtime)
         if not unique and key in self.seen:
             return self.seen[key]
+        body = None
         if opdef.infer_rule is not None or opdef.opcode is not None:
             params = static if not runtime else {**static, **dict(zip(opdef.runtime_names, runtime, strict=True))}
             arguments: Any = [list(inputs)] if opdef.variadic else inputs
             types: Sequence[Any] = infer_with(opdef, Inference(opdef, arguments), arguments, params)
         elif opdef.has_body:
             present = [None if i is None else (i.dtype, i.shape) for i in inputs]
-            types = trace_op(opdef, static, runtime, present, self.is_train).outputs
+            body = _trace(opdef, static, runtime, present, Tracer(Graph(opdef.name), self.is_train, self.keep), True)
+            types = body.outputs
         else:
             msg = f"[{opdef.name}] has neither a body nor an inference rule; give it one: @{opdef.name}.infer"
             raise MXNetError(msg)
         node = Node(opdef, inputs, static, runtime)
+        node.body = body
         node.outputs = tuple([self._output(node, i, slot) for i, slot in enumerate(types)])
         self.graph.nodes.append(node)
         if not unique:
@@ -213,16 +216,29 @@ class Tracer:
             raise ShapeError(msg)
         return Value(self, node, index, slot.dtype, shape)
 
+    def expand(self, node: Node, inputs: tuple[Any, ...]) -> tuple[Value, ...]:
+        """The body of a composition of another graph on this one's values."""
+        if node.body is None:
+            return self.run_body(node.op, inputs, node.params, node.scalars)
+        known: dict[Any, Any] = dict(zip(node.body.inputs, [i for i in inputs if i is not None], strict=True))
+        known[None] = None
+        for inner in node.body.nodes:
+            known.update(
+                zip(inner.outputs, self.copy_node(inner, tuple([known[i] for i in inner.inputs])), strict=True)
+            )
+        return tuple([known[value] for value in node.body.outputs])
+
     def copy_node(self, node: Node, inputs: tuple[Any, ...]) -> tuple[Value, ...]:
         """Record a node of another graph on this one's values; a composition that is not kept runs its body."""
         opdef = node.op
         if opdef.has_body and not self.keep(opdef):
-            return self.run_body(opdef, inputs, node.params, node.scalars)
+            return self.expand(node, inputs)
         unique = opdef.random or opdef.writes
         key = (id(opdef), *[id(i) for i in inputs], *node.params.values(), *node.scalars)
         known = None if unique else self.seen.get(key)
         if known is None:
             known = Node(opdef, inputs, node.params, node.scalars)
+            known.body = node.body
             known.outputs = tuple([Value(self, known, o.index, o.dtype, o.shape) for o in node.outputs])
             self.graph.nodes.append(known)
             if not unique:
@@ -239,10 +255,22 @@ def trace_op(
     keep: Callable[[OpDef], bool] = _never,
 ) -> Graph:
     """The graph of one call. in_types: ``(dtype, shape)`` or None for an absent input; graph inputs are the present ones."""
-    graph = Graph(opdef.name, len(runtime))
-    tracer = Tracer(graph, is_train, keep)
+    tracer = Tracer(Graph(opdef.name, len(runtime)), is_train, keep)
+    return _trace(opdef, static, runtime, in_types, tracer, False)
+
+
+def _trace(
+    opdef: OpDef,
+    static: dict[str, Any],
+    runtime: tuple[Any, ...],
+    in_types: Sequence[Any],
+    tracer: Tracer,
+    body: bool,
+) -> Graph:
+    """The tracer's graph after one call, or after the body of one."""
     inputs: list[Any] = [None if given is None else tracer.add_input(given[0], tuple(given[1])) for given in in_types]
     if not opdef.variadic:
         inputs += [None] * (len(opdef.input_names) - len(inputs))
-    graph.outputs = list(tracer.call(opdef, inputs, static, runtime))
-    return graph
+    call = tracer.run_body if body else tracer.call
+    tracer.graph.outputs = list(call(opdef, inputs, static, runtime))
+    return tracer.graph

@@ -30,8 +30,8 @@ def _(F, dy, y, data, *, shape):
 
 
 @op(pointwise="copy")
-def _full(F, *, value: Runtime[float] = 0.0, shape: Shape = (), dtype: DType = "float32") -> Tensor:
-    """An array filled with value."""
+def _full(F, *, shape: Shape, dtype: DType = "float32", value: Runtime[float]) -> Tensor:
+    """An array of shape and dtype filled with value."""
 
 
 @_full.infer
