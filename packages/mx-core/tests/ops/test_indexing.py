@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from mx_core.testing import FLOATS, INTEGERS, OpCase, check_op, empty, fixed, indices, integers, normal, op_cases
 
 ALL = (*FLOATS, *INTEGERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from mx_core.testing import OpCase, check_op, empty, integers, normal, op_cases
 
 TOL = {"float16": 2e-2}

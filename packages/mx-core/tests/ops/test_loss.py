@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from mx_core.testing import OpCase, check_op, fixed, indices, normal, op_cases
 
 special = pytest.importorskip("scipy.special")

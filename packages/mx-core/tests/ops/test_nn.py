@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from mx_core.testing import FLOATS, OpCase, check_op, empty, fixed, indices, normal, op_cases, uniform
 
 special = pytest.importorskip("scipy.special")
@@ -174,7 +175,7 @@ CONVOLUTION_CASES = [
            [POOL, WIDE, {**POOL, "pooling_convention": "full"}, {"kernel": (3, 2)}, {**WIDE, "pooling_convention": "full"}], errors=[
         ({"kernel": (9, 9)}, "more than the padded input"), ({"kernel": (2, 2), "pad": (2, 2)}, "pad must be less than kernel"), ({}, "kernel is required"),
         ({"kernel": (2, 2), "stride": (0, 1)}, "stride must be > 0"), ({**POOL, "pool_type": "lp"}, "p_value 1, 2 or 3"),
-        ({"kernel": (2,)}, "as kernel (2,)"), ((indices(4, (1, 1, 2, 3), "int32"),), POOL, "floating element type")]),
+        ({"kernel": (2,)}, "as many as in kernel (2,)"), ((indices(4, (1, 1, 2, 3), "int32"),), POOL, "floating element type")]),
     OpCase("Pooling", pooling, [normal((2, 3, 6, 8)), normal((1, 2, 7, 9))],
            [{**p, "pool_type": kind, **more} for kind in ("avg", "sum") for p in (POOL, WIDE) for more in ({}, {"pooling_convention": "full"})]
            + [{**WIDE, "pool_type": "avg", "count_include_pad": False}], id="Pooling-avg-sum"),
@@ -227,8 +228,8 @@ def channels(value, x):
 
 
 def group_norm(x, gamma, beta, num_groups=1, eps=1e-5):
-    y = standard(x.reshape(len(x), num_groups, -1), (2,), eps)[0].reshape(x.shape)
-    return y * channels(gamma, x) + channels(beta, x)
+    y = standard(x.reshape(len(x), num_groups, -1), (2,), eps)[0]
+    return (y * gamma[:, None] + beta[:, None]).reshape(x.shape)
 
 
 def l2(x, eps=1e-10, mode="instance"):
@@ -260,8 +261,10 @@ NORMALIZATION_CASES = [
     OpCase("InstanceNorm", lambda x, g, b, eps=1e-3: standard(x, tuple(range(2, x.ndim)), eps)[0] * channels(g, x) + channels(b, x),
            [(normal((2, 3, 4)), normal((3,)), normal((3,))), (normal((2, 3, 4, 5)), normal((3,)), normal((3,)))], tol={"float16": 1e-2},
            errors=[((normal((2, 3)), normal((3,)), normal((3,))), {}, "data must be (n, c, spatial...)")]),
-    OpCase("GroupNorm", group_norm, [(normal((2, 4, 5)), normal((4,)), normal((4,)))], [{}, {"num_groups": 2}], tol={"float16": 1e-2},
-           errors=[({"num_groups": 3}, "num_groups 3 dividing c")]),
+    OpCase("GroupNorm", group_norm, [(normal((2, 4, 5)), normal((2,)), normal((2,)))], [{"num_groups": 2}], tol={"float16": 1e-2},
+           errors=[({"num_groups": 3}, "num_groups 3 dividing c"),
+                   ((normal((2, 4, 5)), normal((4,)), normal((4,))), {"num_groups": 2}, "gamma must have shape (num_groups,) = (2,)")]),
+    OpCase("GroupNorm", group_norm, [(normal((2, 4, 5)), normal((1,)), normal((1,)))], tol={"float16": 1e-2}, id="GroupNorm-one"),
     OpCase("L2Normalization", l2, [normal((2, 3, 4, 5))], [{}, {"mode": "channel"}, {"mode": "spatial"}],
            errors=[((normal((2, 3)),), {"mode": "spatial"}, "at least 3 dimensions")]),
 ]  # fmt: skip

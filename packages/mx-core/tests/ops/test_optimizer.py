@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from mx_core.testing import OpCase, check_op, normal, op_cases, uniform
 
 SHAPE = (5, 7)

@@ -114,6 +114,16 @@ CASES = [
            [normal((1, 12, 4, 5))], [{"block_size": 2}], errors=[({"block_size": 5}, "must divide")]),
     OpCase("space_to_depth", lambda x, block_size: x.reshape(1, 3, 4, 2, 5, 2).transpose(0, 3, 5, 1, 2, 4).reshape(1, 12, 4, 5),
            [normal((1, 3, 8, 10))], [{"block_size": 2}], errors=[({"block_size": 3}, "must divide")]),
+    OpCase("diag", lambda x, k=0: np.diag(x, k), [normal((4,)), normal((4, 6)), normal((5, 3))], [{}, {"k": 1}, {"k": -2}], dtypes=ALL,
+           errors=[((normal((2, 3)),), {"k": 3}, "no diagonal 3"), ((X,), {"axis2": 0}, "axis1 and axis2 must differ")]),
+    OpCase("diag", lambda x, k=0, axis1=0, axis2=1: np.diagonal(x, k, axis1, axis2), [X], [{}, {"axis1": 0, "axis2": 2}, {"k": 1, "axis1": 1, "axis2": -1}],
+           id="diag-axes"),
+    OpCase("Pad", lambda x, mode, pad_width, constant_value=0.0: np.pad(
+        x, np.reshape(pad_width, (-1, 2)), mode, **({"constant_values": constant_value} if mode == "constant" else {})), [normal((2, 3, 4, 5))],
+           [{"mode": m, "pad_width": (0, 0, 0, 0, 1, 2, 3, 0)} for m in ("constant", "edge", "reflect")]
+           + [{"mode": "constant", "pad_width": (0, 0, 0, 0, 1, 2, 3, 0), "constant_value": 2.0}], dtypes=ALL, errors=[
+        ({"mode": "constant", "pad_width": (1, 1)}, "pad_width must have 8 entries"), ({"mode": "reflect", "pad_width": (0, 0, 0, 0, 3, 0, 0, 5)}, "below the size"),
+        ({"mode": "wrap", "pad_width": (0,) * 8}, "mode must be")]),
     OpCase("shape_array", lambda x: np.array(x.shape), [X], dtypes=ALL, gradient=False),
     OpCase("size_array", lambda x: np.array([x.size]), [X], dtypes=ALL, gradient=False),
     OpCase("_view", lambda x, shape: x.reshape(shape), [integers(0, 9, (2, 6))], [{"shape": (3, 4)}], dtypes=ALL),

@@ -288,7 +288,7 @@ def Pooling(
     require_float("Pooling", data)
     spatial = data.ndim - 2
     if spatial not in (1, 2, 3) or (kernel and len(kernel) != spatial):
-        msg = f"[Pooling] data must be (n, c, spatial...) with one to three spatial axes, as kernel {kernel}, got {data.shape}"
+        msg = f"[Pooling] data must be (n, c, one to three spatial axes), as many as in kernel {kernel}, got {data.shape}"
         raise ShapeError(msg)
     if pool_type == "lp" and p_value not in (1, 2, 3):
         msg = f"[Pooling] pool_type='lp' needs p_value 1, 2 or 3, got {p_value}"

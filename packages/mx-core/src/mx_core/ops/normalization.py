@@ -220,8 +220,10 @@ def GroupNorm(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``gamma * (x - mean) / sqrt(var + eps) + beta`` over groups of channels of data (n, c, ...).
 
-    num_groups: divides c.  gamma, beta: (c,).  output_mean_var: also return the mean and ``sqrt(var + eps)``, of shape
-    (n, num_groups).  Source: Wu and He 2018.
+    num_groups: divides c.  gamma, beta: (num_groups,), as MXNet 1.x has them; the paper has (c,).
+    output_mean_var: also return the mean and ``sqrt(var + eps)``, of shape (n, num_groups).
+
+    Source: Wu and He 2018.
     """
     require_float("GroupNorm", data)
     if data.ndim < 3 or data.shape[1] % num_groups:
@@ -230,8 +232,8 @@ def GroupNorm(
     n, c = data.shape[:2]
     groups = data.reshape((n, num_groups, c // num_groups * math.prod(data.shape[2:])))
     normal, mean, deviation = _standardized(F, groups, (2,), eps)
-    y = _weighted(F, "GroupNorm", data, normal.reshape(data.shape), gamma, beta, (1,), "(c,)")
-    return y, mean.reshape((n, num_groups)), deviation.reshape((n, num_groups))
+    y = _weighted(F, "GroupNorm", groups, normal, gamma, beta, (1,), "(num_groups,)")
+    return y.reshape(data.shape), mean.reshape((n, num_groups)), deviation.reshape((n, num_groups))
 
 
 @GroupNorm.infer
@@ -239,9 +241,8 @@ def _(t, data, gamma, beta, *, num_groups):
     dtype = t.same_dtype(data, gamma, beta)
     if data.shape is None:
         return t.out(None, dtype), t.out(None, dtype), t.out(None, dtype)
-    if len(data.shape) > 1:
-        for slot in (gamma, beta):
-            t.unify_shape(slot, (data.shape[1],), "(c,)")
+    for slot in (gamma, beta):
+        t.unify_shape(slot, (num_groups,), "(num_groups,)")
     stats = t.out((data.shape[0], num_groups), dtype)
     return t.like(data), stats, stats
 

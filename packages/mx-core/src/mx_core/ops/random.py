@@ -5,9 +5,12 @@ The numbers that describe a distribution are call-time scalars: changing them ma
 
 from __future__ import annotations
 
+import math
+
 from ..dtypes import FLOAT32, INT32, INT64, is_float, name_of
-from ..errors import DTypeError
+from ..errors import DTypeError, ShapeError
 from ..op import DType, OpDef, Runtime, Shape, Tensor, op
+from .nn import require_float
 
 
 def _kernel(opdef: OpDef, distribution: str) -> None:
@@ -152,3 +155,72 @@ def _shuffle(F, data: Tensor) -> Tensor:
 @_shuffle.infer
 def _(t, data):
     return t.like(data)
+
+
+# -- one distribution for each element of the inputs -----------------------------------------------------------------
+
+
+def _drawn_shape(F, values, shape):
+    """(shape of the samples, the values in a shape that broadcasts along them)."""
+    lead = values[0].shape
+    for value in values:
+        if value.shape != lead:
+            msg = f"[sample] the inputs must have one shape, got {' and '.join(str(v.shape) for v in values)}"
+            raise ShapeError(msg)
+    return (*lead, *shape), [F._view(value, shape=(*lead, *(1,) * len(shape))) for value in values]
+
+
+def _sample_dtype(name, dtype, value):
+    return _float_dtype(name, dtype) if dtype is not None or not is_float(value.dtype) else value.dtype
+
+
+@op(aliases=["sample_uniform"], differentiable=False)
+def _sample_uniform(F, low: Tensor, high: Tensor, *, shape: Shape = (), dtype: DType | None = None) -> Tensor:
+    """For each element of low and high, ``shape`` random numbers in [low, high): shape (*low.shape, *shape)."""
+    dtype = _sample_dtype("_sample_uniform", dtype, low)
+    size, (start, stop) = _drawn_shape(F, (low, high), shape)
+    numbers = F._uniform(low=0.0, high=1.0, shape=size, dtype=dtype)
+    return F._cast(start, dtype=dtype) + numbers * F._cast(stop - start, dtype=dtype)
+
+
+@op(aliases=["sample_normal"], differentiable=False)
+def _sample_normal(F, mu: Tensor, sigma: Tensor, *, shape: Shape = (), dtype: DType | None = None) -> Tensor:
+    """For each element of mu and sigma, ``shape`` normal numbers: shape (*mu.shape, *shape)."""
+    dtype = _sample_dtype("_sample_normal", dtype, mu)
+    size, (center, spread) = _drawn_shape(F, (mu, sigma), shape)
+    numbers = F._normal(loc=0.0, scale=1.0, shape=size, dtype=dtype)
+    return F._cast(center, dtype=dtype) + numbers * F._cast(spread, dtype=dtype)
+
+
+@op(aliases=["sample_exponential"], differentiable=False)
+def _sample_exponential(F, lam: Tensor, *, shape: Shape = (), dtype: DType | None = None) -> Tensor:
+    """For each element of lam, ``shape`` exponential numbers of that rate: shape (*lam.shape, *shape)."""
+    dtype = _sample_dtype("_sample_exponential", dtype, lam)
+    size, (rate,) = _drawn_shape(F, (lam,), shape)
+    return F._exponential(scale=1.0, shape=size, dtype=dtype) / F._cast(rate, dtype=dtype)
+
+
+@op(aliases=["sample_multinomial"], differentiable=False, num_outputs=lambda params: 1 + params["get_prob"])
+def _sample_multinomial(
+    F, data: Tensor, *, shape: Shape = (), get_prob: bool = False, dtype: DType = "int32"
+) -> list[Tensor]:
+    """Classes drawn by their probabilities: ``data[..., i]`` is that of class i.
+
+    data: (k,) or (n, k), rows that sum to 1.  shape: how many to draw from each row; the result has shape
+    (*data.shape[:-1], *shape), (1,) for one draw from one row.  get_prob: also return ``ln data[..., class]``.
+    """
+    require_float("_sample_multinomial", data)
+    if data.ndim not in (1, 2) or data.shape[-1] == 0:
+        msg = f"[_sample_multinomial] data must be (k,) or (n, k) with k > 0, got {data.shape}"
+        raise ShapeError(msg)
+    lead, k = data.shape[:-1], data.shape[-1]
+    draws = math.prod(shape)
+    # Of exponential times with rates p, the class i comes first with probability p_i.
+    times = F._exponential(scale=1.0, shape=(*lead, draws, k), dtype=data.dtype)
+    rates = F._broadcast(F._view(data, shape=(*lead, 1, k)), shape=(*lead, draws, k))
+    chosen = F._arg_reduce(times / rates, op="argmin", axis=len(lead) + 1)
+    size = (*lead, *shape) or (1,)
+    classes = F._cast(F._view(chosen, shape=size), dtype=dtype)
+    if not get_prob:
+        return [classes]
+    return [classes, F._view(F.log(F._pick(rates, chosen, axis=len(lead) + 1, mode="clip")), shape=size)]

@@ -43,8 +43,8 @@ reduction("mean", "The arithmetic mean", note=" The mean of nothing is NaN.")
 reduction("prod", "The product")
 reduction("nansum", "The sum of what is not NaN")
 reduction("nanprod", "The product of what is not NaN")
-reduction("max", "The greatest element", ["max_axis"], note=" NaN wins. The gradient goes to every element that is the greatest.")
-reduction("min", "The least element", ["min_axis"], note=" NaN wins. The gradient goes to every element that is the least.")
+reduction("max", "The greatest element", ["max_axis"], note=" NaN wins. Every greatest element gets the gradient.")
+reduction("min", "The least element", ["min_axis"], note=" NaN wins. Every least element gets the gradient.")
 
 
 @op(method=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from ..errors import ParameterError, ShapeError
-from ..op import Axes, Axis, Positive, Shape, Tensor, op
+from ..op import Axes, Axis, Enum, NonNegative, Positive, Shape, Tensor, op
 from ..op.params import OptionalInts
 from ._shapes import COMPOSED, broadcast_shape, normal_axes, normal_axis, reshaped, slice_bounds, split_bounds
 
@@ -499,3 +499,83 @@ def shape_array(F, data: Tensor) -> Tensor:
 def size_array(F, data: Tensor) -> Tensor:
     """data's number of elements as an int64 array of shape (1,)."""
     return F.full((1,), data.size, "int64")
+
+
+# -- diagonals and borders -------------------------------------------------------------------------------------------
+
+
+@op(method=True)
+def diag(F, data: Tensor, *, k: int = 0, axis1: Axis = 0, axis2: Axis = 1) -> Tensor:
+    """The diagonal k of ``data`` along two axes, as its last axis; of a vector, the matrix with that diagonal.
+
+    k: 0 is the main diagonal, 1 the one above it, -1 below.
+    """
+    if data.ndim == 1:
+        size = data.shape[0] + abs(k)
+        start = k if k >= 0 else -k * size
+        flat = F._slice_backward(data, begin=(start,), step=(size + 1,), shape=(size * size,))
+        return F._view(flat, shape=(size, size))
+    a, b = normal_axis("diag", axis1, data.ndim), normal_axis("diag", axis2, data.ndim)
+    if a == b:
+        msg = f"[diag] axis1 and axis2 must differ, got {axis1} and {axis2}"
+        raise ShapeError(msg)
+    others = tuple(i for i in range(data.ndim) if i not in (a, b))
+    rows, columns = data.shape[a], data.shape[b]
+    length = min(rows, columns - k) if k >= 0 else min(rows + k, columns)
+    if length <= 0:
+        msg = f"[diag] there is no diagonal {k} in axes of sizes {rows} and {columns}"
+        raise ShapeError(msg)
+    lead = tuple(data.shape[i] for i in others)
+    flat = F._view(_permuted(F, data, (*others, a, b)), shape=(*lead, rows * columns))
+    start = k if k >= 0 else -k * columns
+    zeros, ones = (0,) * len(lead), (1,) * len(lead)
+    return F._slice(flat, begin=(*zeros, start), step=(*ones, columns + 1), shape=(*lead, length))
+
+
+@op(aliases=["pad"], method="pad")
+def Pad(
+    F, data: Tensor, *, mode: Enum("constant", "edge", "reflect"), pad_width: NonNegative[Shape], constant_value: float = 0.0
+) -> Tensor:
+    """``data`` with a border of ``pad_width`` = (before, after, before, after, ...), two entries for each axis.
+
+    mode: the border holds constant_value, repeats the edge, or reflects the inside without repeating the edge.
+    """
+    if len(pad_width) != 2 * data.ndim:
+        msg = f"[Pad] pad_width must have {2 * data.ndim} entries, two for each axis of data {data.shape}, got {pad_width}"
+        raise ParameterError(msg)
+    before, after = pad_width[::2], pad_width[1::2]
+    if mode == "constant":
+        shape = tuple(b + dim + a for b, dim, a in zip(before, data.shape, after, strict=True))
+        border = F.full(shape, constant_value, data.dtype)
+        return F._slice_set(border, data, begin=before, step=(1,) * data.ndim, shape=data.shape)
+    for axis in range(data.ndim):
+        if before[axis] or after[axis]:
+            data = (_pad_edge if mode == "edge" else _pad_reflect)(F, data, axis, before[axis], after[axis])
+    return data
+
+
+def _pad_edge(F, data, axis, before, after):
+    if not data.shape[axis]:
+        msg = f"[Pad] axis {axis} of data {data.shape} is empty: it has no edge"
+        raise ShapeError(msg)
+    count = before + data.shape[axis] + after
+    places = F._range(start=float(-before), step=1.0, repeat=1, count=count, dtype="int64")
+    return F.take(data, places, axis=axis, mode="clip")  # clipping repeats the edge
+
+
+def _pad_reflect(F, data, axis, before, after):
+    size = data.shape[axis]
+    if max(before, after) >= size:
+        msg = f"[Pad] mode='reflect' needs pad_width below the size of the axis, got {before}, {after} for axis {axis} of {data.shape}"
+        raise ShapeError(msg)
+    step = tuple(-1 if i == axis else 1 for i in range(data.ndim))
+
+    def mirrored(start, count):
+        begin = tuple(start if i == axis else 0 for i in range(data.ndim))
+        return F._slice(data, begin=begin, step=step, shape=(*data.shape[:axis], count, *data.shape[axis + 1 :]))
+
+    parts = [mirrored(before, before)] if before else []
+    parts.append(data)
+    if after:
+        parts.append(mirrored(size - 2, after))
+    return F._concat(*parts, axis=axis)

@@ -1,0 +1,137 @@
+"""What holds for all operators: a row for each, a help text, MXNet 1.9.1's signatures, the plug-ins' rows."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+import os
+import pathlib
+import re
+
+import pytest
+
+from mx_core.op import registered_ops
+from mx_core.registry import find_op
+from mx_core.testing import OpCase, check_op, op_cases, plugin_cases
+
+HERE = pathlib.Path(__file__).parent
+# Parts of the operators that have rows; their own inputs are checked by those.
+PARTS = frozenset(
+    "_arg_reduce _batch_norm_backward _batch_norm_train _bernoulli _broadcast _cast _concat _convolution "
+    "_convolution_backward_data _convolution_backward_weight _copy _digamma _exponential _identity_with_attr_like_rhs _isfinite "
+    "_matmul _normal _pick _pooling _pooling_backward _randint _range _reduce _select _slice _slice_backward _slice_set _softrelu "
+    "_transpose _uniform _where".split()
+)
+# Checked by tests of their own, beside the rows.
+TESTED_ALONE = frozenset(
+    "_random_exponential_like _random_normal_like _random_uniform_like _shuffle ftml_update ftrl_update lamb_update_phase1 "
+    "lamb_update_phase2 rmspropalex_update amp_multicast _grad_add".split()
+)
+
+
+def core_ops():
+    find_op("relu")
+    return {opdef.name: opdef for opdef in registered_ops().values() if opdef.plugin == "mx-core"}
+
+
+def rows_beside_this_file():
+    for path in sorted(HERE.glob("test_*.py")):
+        if path.name != pathlib.Path(__file__).name:
+            spec = importlib.util.spec_from_file_location(f"rows_{path.stem}", path)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            for value in vars(module).values():
+                yield from (case for case in (value if isinstance(value, list) else [value]) if isinstance(case, OpCase))
+
+
+def test_every_operator_has_a_row():
+    rows = {case.name for case in rows_beside_this_file()}
+    assert sorted(set(core_ops()) - rows - PARTS - TESTED_ALONE) == []
+
+
+def test_no_name_is_listed_in_vain():
+    assert set(core_ops()) >= PARTS | TESTED_ALONE
+
+
+def test_amp_multicast_takes_the_widest_type():
+    import mxnet as mx
+
+    half, single, whole = mx.nd.ones((2,), dtype="float16"), mx.nd.ones((2,)), mx.nd.ones((2,), dtype="int32")
+    wide = mx.nd.amp_multicast(half, single, whole, num_outputs=3)
+    assert [str(item.dtype.__name__) for item in wide] == ["float32", "float32", "int32"]
+    narrow = mx.nd.amp_multicast(half, single, num_outputs=2, cast_narrow=True)
+    assert [str(item.dtype.__name__) for item in narrow] == ["float16", "float16"]
+
+
+def test_grad_add_adds():
+    import mxnet as mx
+    from mx_core.op import get_op
+
+    assert get_op("_grad_add").make_callable()(mx.nd.ones((2,)), mx.nd.ones((2,))).asnumpy().tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("name", sorted(core_ops()))
+def test_help_names_the_formula_and_the_parameters(name):
+    opdef = core_ops()[name]
+    first = inspect.cleandoc(opdef.__doc__ or "").partition("\n")[0]
+    assert len(first) > 5, f"{name} has no docstring"
+    names = set(inspect.signature(opdef.make_callable()).parameters)
+    assert {*opdef.input_names, *opdef.call_order} <= names
+
+
+# -- MXNet 1.9.1's signatures ------------------------------------------------------------------------------------------
+
+# 1.9.1 really takes num and endpoint for _linspace; _full is one of the compiler's primitives, called by keywords.
+OTHER_IN_PYTHON = frozenset(["_linspace", "_full"])
+
+
+def specification():
+    folder = pathlib.Path(os.environ.get("MX_TEST_SPEC", HERE.parents[3] / ".." / "shared" / "spec"))
+    path = folder / "operators.json"
+    if not path.exists():
+        return {}
+    found = {}
+    for name, facts in json.loads(path.read_text()).items():
+        found.update((key, (name, facts)) for key in (name, *facts["aliases"]))
+    return found
+
+
+SPECIFICATION = specification()
+
+
+@pytest.mark.parametrize("name", sorted(name for name in core_ops() if name in SPECIFICATION and name not in OTHER_IN_PYTHON))
+def test_signature_is_mxnets(name):
+    opdef = core_ops()[name]
+    _, facts = SPECIFICATION[name]
+    ours = [parameter for parameter in (*opdef.input_names, *opdef.call_order) if parameter != "num_args"]
+    theirs = [argument["name"] for argument in facts["args"] if argument["name"] not in ("ctx", "num_args")]
+    # Inputs come first in Python, wherever the registry lists them.
+    theirs.sort(key=lambda argument: argument not in opdef.input_names)
+    if not opdef.variadic:
+        assert ours == theirs
+    defaults = {
+        argument["name"]: match.group(1).strip("'")
+        for argument in facts["args"]
+        if (match := re.search(r"default=(.*)$", argument["type"]))
+    }
+    for parameter, wanted in defaults.items():
+        kinds = dict(zip(opdef.param_names, zip(opdef.param_types, opdef.param_defaults, strict=True), strict=True))
+        if parameter not in kinds:
+            continue
+        kind, default = kinds[parameter]
+        if isinstance(default, float):
+            assert float(wanted) == pytest.approx(default, rel=1e-6), parameter
+        elif wanted != "None" or default is None:
+            assert kind.parse(wanted) == default or str(default) == wanted, parameter
+
+
+# -- plug-ins ----------------------------------------------------------------------------------------------------------
+
+PLUGIN_ROWS = plugin_cases()
+
+
+@pytest.mark.skipif(not PLUGIN_ROWS, reason="no plug-in with rows is installed")
+@op_cases(PLUGIN_ROWS)
+def test_rows_of_plugins(case, ctx):
+    check_op(case, ctx)
