@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 
+import numpy as np
 import pytest
 
 import mxnet as mx
@@ -43,7 +44,9 @@ def test_wrong_device_type():
 
 @ours
 def test_wrong_device_type_text():
-    with pytest.raises(mx.MXNetError, match=r"device_type must be one of 'cpu', 'gpu', 'cpu_pinned', 'cpu_shared', got 'tpu'"):
+    with pytest.raises(
+        mx.MXNetError, match=r"device_type must be one of 'cpu', 'gpu', 'cpu_pinned', 'cpu_shared', got 'tpu'"
+    ):
         mx.Context("tpu")
 
 
@@ -133,3 +136,67 @@ def test_pinned_and_shared_memory():
 
 def test_empty_cache():
     mx.cpu().empty_cache()
+
+
+# ---- on a GPU, real or simulated -----------------------------------------------------------------------------------
+
+needs_gpu = pytest.mark.skipif(not mx.context.num_gpus(), reason="needs a gpu; mx-device-sim and MX_SIM_GPUS=2 will do")
+
+
+@needs_gpu
+def test_gpu_arrays():
+    with mx.gpu(0):
+        x = mx.nd.arange(12).reshape((3, 4))
+        assert x.context == mx.gpu(0)
+    assert x.copyto(mx.cpu()).context == mx.cpu(0)
+    assert x[1].context == x[:, 1].context == x[[0, 2]].context == (x + 1).context == mx.gpu(0)
+    np.testing.assert_array_equal(x.asnumpy(), np.arange(12).reshape(3, 4))
+    np.testing.assert_array_equal((np.ones((3, 4)) + x).asnumpy(), np.arange(1, 13).reshape(3, 4))
+    np.testing.assert_array_equal(np.array(x), np.arange(12).reshape(3, 4))
+    assert x.sum().asscalar() == 66
+
+
+@needs_gpu
+@pytest.mark.parametrize("key", [0, (slice(None), 1), [0, 2], slice(None), (1, 2), ([0, 1], [1, 3])], ids=repr)
+@pytest.mark.parametrize("kind", ["number", "numpy", "here", "elsewhere"])
+def test_gpu_assignment(key, kind):
+    values = np.arange(12, dtype="float32").reshape(3, 4)
+    x = mx.nd.array(values, ctx=mx.gpu(0))
+    new = -np.ones_like(values[key])
+    value = {"number": -1, "numpy": new, "here": mx.nd.array(new, ctx=mx.gpu(0)), "elsewhere": mx.nd.array(new)}[kind]
+    x[key] = value
+    values[key] = -1
+    np.testing.assert_array_equal(x.asnumpy(), values)
+
+
+@needs_gpu
+def test_gpu_contexts_do_not_mix():
+    x = mx.nd.ones((2,), ctx=mx.gpu(0))
+    with pytest.raises(mx.MXNetError, match=r"gpu\(0\).*cpu\(0\)"):
+        x + mx.nd.ones((2,))
+    with pytest.raises(mx.MXNetError, match="cannot be shared"):
+        x.to_dlpack_for_read()
+
+
+@needs_gpu
+def test_gpu_gradients_across_contexts():
+    x = mx.nd.array([1, 2], ctx=mx.gpu(0))
+    x.attach_grad()
+    with mx.autograd.record():
+        y = (x * x).as_in_context(mx.cpu()) * 3
+    y.backward()
+    assert x.grad.context == mx.gpu(0)
+    assert x.grad.asnumpy().tolist() == [6, 12]
+
+
+@needs_gpu
+def test_gpu_files_and_seeds(tmp_path):
+    path = str(tmp_path / "f")
+    mx.nd.save(path, {"x": mx.nd.ones((2,), ctx=mx.gpu(0))})
+    assert mx.nd.load(path)["x"].context == mx.gpu(0)
+    mx.random.seed(3, ctx=mx.gpu(0))
+    first = mx.nd.random.uniform(shape=(4,), ctx=mx.gpu(0)).asnumpy()
+    mx.random.seed(3, ctx=mx.gpu(0))
+    np.testing.assert_array_equal(mx.nd.random.uniform(shape=(4,), ctx=mx.gpu(0)).asnumpy(), first)
+    free, total = mx.context.gpu_memory_info(0)
+    assert 0 < free <= total

@@ -35,7 +35,10 @@ def find(name: str) -> Any:
     definition = registry.find_op(name)
     if not methods_installed:
         install_methods()
-    return None if definition is None else definition.make_callable()
+    if definition is None:
+        return None
+    _install_method(definition)
+    return definition.make_callable()
 
 
 def _suggest(name: str, prefix: str = "") -> str:
@@ -52,13 +55,17 @@ def install_methods() -> None:
     """Puts the methods that operators ask for (``@op(method=...)``) onto NDArray; those it has already stay."""
     global methods_installed
     methods_installed = True
-    from .. import _core, registry
+    from .. import registry
 
     for name in registry.list_ops():
-        definition = registry.find_op(name)
-        method = definition.method if definition is not None else None
-        if method and not hasattr(_core.NDArray, method):
-            setattr(_core.NDArray, method, make_method(method, definition.name))
+        _install_method(registry.find_op(name))
+
+
+def _install_method(definition: Any) -> None:
+    from .. import _core
+
+    if definition is not None and definition.method and not hasattr(_core.NDArray, definition.method):
+        setattr(_core.NDArray, definition.method, make_method(definition.method, definition.name))
 
 
 def make_method(method: str, operator: str) -> Callable[..., Any]:
