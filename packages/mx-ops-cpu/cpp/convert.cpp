@@ -1,4 +1,5 @@
-// Loops between storage and compute types, and the casts between compute types.
+// Loops between storage and compute types, the casts between compute types, and the look-up of all
+// loops and their costs.
 #include "loops.h"
 #include "mx/kernel.h"
 #include "vecmath.h"
@@ -32,10 +33,11 @@ MX_INLINE void convert_all(void* dst, const void* src, int64_t n) {
   _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i]);
 }
 
-#define MX_STORAGE_TYPES(X, C)                                                       \
-  X(C, float, 0)                                                                     \
-  X(C, double, 1) X(C, float16, 2) X(C, uint8_t, 3) X(C, int32_t, 4) X(C, int8_t, 5) \
-      X(C, int64_t, 6) X(C, bool8, 7) X(C, bfloat16, 12)
+#define MX_STORAGE_TYPES(X, C)                                                        \
+  X(C, float, 0)                                                                      \
+  X(C, double, 1)                                                                     \
+  X(C, float16, 2) X(C, uint8_t, 3) X(C, int32_t, 4) X(C, int8_t, 5) X(C, int64_t, 6) \
+      X(C, bool8, 7) X(C, bfloat16, 12)
 #define MX_COMPUTE_TYPES(X)  \
   MX_STORAGE_TYPES(X, float) \
   MX_STORAGE_TYPES(X, double) MX_STORAGE_TYPES(X, int32_t) MX_STORAGE_TYPES(X, int64_t)
