@@ -2,7 +2,6 @@
 // OpenBLAS, float16 and bfloat16 are converted to float32 and back.
 #include <cblas.h>
 
-#include <atomic>
 #include <cstring>
 
 #include "families.h"
@@ -94,71 +93,18 @@ void run_product(const Product& p, double cost_ns, const T* a, const T* b, const
   }
 }
 
-// oneDNN's matmul primitive. On few rows times a transposed matrix (a fully connected layer's
-// weight) it beats sgemm by 20-35 % (64 x 2048 x 1000: 2.7 ms for 3.5), elsewhere it is behind,
-// most of all on vectors.
-struct MatmulPrimitive {
-  dnnl::memory::desc a, b, bias, c, scratchpad;
-  dnnl::matmul primitive;
-
-  explicit MatmulPrimitive(const Product& p) {
-    using dnnl::memory;
-    const auto matrix = [](int64_t rows, int64_t columns, bool transposed, int64_t ld) {
-      return memory::desc({rows, columns}, memory::data_type::f32,
-                          transposed ? memory::dims{1, ld} : memory::dims{ld, 1});
-    };
-    a = matrix(p.m, p.k, p.transpose_a, p.lda);
-    b = matrix(p.k, p.n, p.transpose_b, p.ldb);
-    c = matrix(p.m, p.n, false, p.n);
-    bias = matrix(1, p.n, false, p.n);
-    dnnl::primitive_attr attributes;
-    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    const auto desc = p.has_bias
-                          ? dnnl::matmul::primitive_desc(dnnl_engine(), a, b, bias, c, attributes)
-                          : dnnl::matmul::primitive_desc(dnnl_engine(), a, b, c, attributes);
-    scratchpad = desc.scratchpad_desc();
-    primitive = dnnl::matmul(desc);
-  }
-  static bool is_faster(const Product& p) {
-    return p.batch == 1 && p.transpose_b && !p.transpose_a && p.m >= 8 && p.m <= 256 && p.n >= 32 &&
-           p.k >= 32 && p.flops() >= 1e6;
-  }
-};
-
+// dnnl_sgemm throughout: oneDNN's matmul primitive gains a quarter on few rows times a transposed matrix, but compiles
+// code for every new shape (2 ms), and a product must not change its last bit from one call to the next.
 struct MatmulFloat {
-  // Making a primitive compiles code, about 2 ms: it pays only for a product that comes again and
-  // again.
-  static constexpr int kRunsBeforePrimitive = 16;
   Product product;
   double cost;
-  bool may_use_primitive;
-  PerThreads<MatmulPrimitive> primitives;
-  mutable std::atomic<int> runs{0};
-
   MatmulFloat(const mx_signature& sig, mx_prepared& plan) : product(sig) {
     require_dtype(sig, MX_FLOAT32);
-    const double elements = product.elements();  // read in cache, or out of it
-    plan.cost_ns = cost =
-        100 + product.flops() / 100.0 + elements / (elements < 500000 ? 25.0 : 8.0);
-    may_use_primitive = MatmulPrimitive::is_faster(product);
+    plan.cost_ns = cost = 100 + product.flops() / 100.0 + product.elements() / 8.0;
   }
   void operator()(const mx_call& call) const {
-    const float* a = static_cast<const float*>(call.in[0]);
-    const float* b = static_cast<const float*>(call.in[1]);
-    const float* bias = product.has_bias ? static_cast<const float*>(call.in[2]) : nullptr;
-    float* c = static_cast<float*>(call.out[0]);
-    if (!may_use_primitive || runs.fetch_add(1, std::memory_order_relaxed) < kRunsBeforePrimitive)
-      return run_product<float>(product, cost, a, b, bias, c);
-    const MatmulPrimitive& matmul = primitives.get(product);
-    const size_t bytes = matmul.scratchpad.get_size();
-    const auto scratchpad = bytes ? std::make_unique_for_overwrite<char[]>(bytes) : nullptr;
-    std::unordered_map<int, dnnl::memory> arguments{
-        {DNNL_ARG_SRC, memory_at(matmul.a, a)},
-        {DNNL_ARG_WEIGHTS, memory_at(matmul.b, b)},
-        {DNNL_ARG_DST, memory_at(matmul.c, c)},
-        {DNNL_ARG_SCRATCHPAD, memory_at(matmul.scratchpad, scratchpad.get())}};
-    if (bias) arguments.emplace(DNNL_ARG_BIAS, memory_at(matmul.bias, bias));
-    matmul.primitive.execute(dnnl_stream(), arguments);
+    run_product(product, cost, static_cast<const float*>(call.in[0]), static_cast<const float*>(call.in[1]),
+                product.has_bias ? static_cast<const float*>(call.in[2]) : nullptr, static_cast<float*>(call.out[0]));
   }
 };
 
