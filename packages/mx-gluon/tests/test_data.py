@@ -125,6 +125,7 @@ def digits(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(gzip.compress(content, mtime=0))
         checksums.append((name, hashlib.sha1((tmp_path / name).read_bytes()).hexdigest()))
     monkeypatch.setattr(gdata.vision.MNIST, "_train_files", tuple(checksums))
+    monkeypatch.setenv("MXNET_GLUON_REPO", (tmp_path / "no_repository").as_uri())
     monkeypatch.setattr(gdata.vision.MNIST, "_mirrors", ((tmp_path / "nowhere").as_uri() + "/",))
     return tmp_path
 

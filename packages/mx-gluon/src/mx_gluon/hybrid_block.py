@@ -10,11 +10,37 @@ from mx_core.errors import MXNetError, ParameterError
 
 from .block import Block
 from .parameter import DeferredInitializationError, Epoch
-from .shape_inference import PartialValue, infer_parameters
 
 __all__ = ["HybridBlock"]
 
 _NDArray = nd.NDArray
+
+
+def _first_array(args: Any) -> Any:
+    """The first array, or value of a shape inference, among nested arguments. Raises ParameterError without one."""
+    from .shape_inference import PartialValue
+
+    pending = list(args)
+    while pending:
+        arg = pending.pop(0)
+        if isinstance(arg, (_NDArray, PartialValue)):
+            return arg
+        if isinstance(arg, (list, tuple)):
+            pending[:0] = arg
+    msg = "In HybridBlock, there must be one NDArray or one Symbol in the input. Please check the type of the args."
+    raise ParameterError(msg)
+
+
+class _Bound:
+    """A block's parameters on one context, kept by the context's id until any parameter's arrays are replaced."""
+
+    __slots__ = ("ctx", "current", "epoch", "params")
+
+    def __init__(self, ctx: Any, params: dict[str, Any]) -> None:
+        self.ctx = ctx  # kept, so that its id stays its own
+        self.params = params
+        self.epoch = Epoch.value
+        self.current: Any = None  # the current context that was found equal to ctx
 
 
 class HybridBlock(Block):
@@ -28,9 +54,7 @@ class HybridBlock(Block):
         super().__init__(prefix=prefix, params=params)
         self._active = False
         self._flags: dict[str, Any] = {}
-        self._arguments_epoch = -1
-        self._arguments_ctx: Any = None
-        self._arguments: dict[str, Any] = {}
+        self._bound: dict[int, _Bound] = {}
 
     def register_child(self, block: Block, name: str | None = None) -> None:
         """Adds a child, which must be a HybridBlock too."""
@@ -77,53 +101,46 @@ class HybridBlock(Block):
 
     def infer_shape(self, *args: Any) -> None:
         """Fills the unknown dims of all parameters that a call with these inputs reads."""
+        from .shape_inference import infer_parameters
+
         infer_parameters(self, args)
 
     def infer_type(self, *args: Any) -> None:
         """Sets the element types of all parameters that a call with these inputs reads."""
-        infer_parameters(self, args, types=True)
+        from .shape_inference import infer_parameters
 
-    def _first_array(self, args: Any) -> Any:
-        for arg in args:
-            if isinstance(arg, (_NDArray, PartialValue)):
-                return arg
-            if isinstance(arg, (list, tuple)):
-                found = self._first_array(arg)
-                if found is not None:
-                    return found
-        return None
+        infer_parameters(self, args, types=True)
 
     def forward(self, x: Any, *args: Any) -> Any:
         """``hybrid_forward`` with the parameters on the context of the first array among the inputs."""
-        first = x if isinstance(x, (_NDArray, PartialValue)) else self._first_array((x, *args))
-        if first is None:
-            msg = (
-                "In HybridBlock, there must be one NDArray or one Symbol in the input. "
-                "Please check the type of the args."
-            )
-            raise ParameterError(msg)
-        if isinstance(first, PartialValue):
+        first = x if isinstance(x, _NDArray) else _first_array((x, *args))
+        if not isinstance(first, _NDArray):
             tracer = first.F
             params = {key: tracer.parameter(parameter) for key, parameter in self._reg_params.items()}
             return self.hybrid_forward(tracer, x, *args, **params)
         ctx = first.context
-        if ctx is self._arguments_ctx and self._arguments_epoch == Epoch.value:
-            params = self._arguments
-        else:
-            params = self._collect_arguments(ctx, x, args)
-        if ctx == current_context():
-            return self.hybrid_forward(nd, x, *args, **params)
+        bound = self._bound.get(id(ctx))
+        if bound is None or bound.epoch != Epoch.value:
+            bound = self._bind(ctx, x, args)
+        current = current_context()
+        if current is bound.current:
+            return self.hybrid_forward(nd, x, *args, **bound.params)
+        if current == ctx:
+            bound.current = current
+            return self.hybrid_forward(nd, x, *args, **bound.params)
         with ctx:
-            return self.hybrid_forward(nd, x, *args, **params)
+            return self.hybrid_forward(nd, x, *args, **bound.params)
 
-    def _collect_arguments(self, ctx: Any, x: Any, args: tuple[Any, ...]) -> dict[str, Any]:
+    def _bind(self, ctx: Any, x: Any, args: tuple[Any, ...]) -> _Bound:
         try:
             params = {key: parameter.data(ctx) for key, parameter in self._reg_params.items()}
         except DeferredInitializationError:
             self._finish_deferred(x, *args)
             params = {key: parameter.data(ctx) for key, parameter in self._reg_params.items()}
-        self._arguments, self._arguments_ctx, self._arguments_epoch = params, ctx, Epoch.value
-        return params
+        bound = _Bound(ctx, params)
+        self._bound = {key: old for key, old in self._bound.items() if old.epoch == bound.epoch}
+        self._bound[id(ctx)] = bound
+        return bound
 
     def _finish_deferred(self, *args: Any) -> None:
         mine = list(self._reg_params.values())

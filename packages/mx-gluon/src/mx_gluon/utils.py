@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import tempfile
-import urllib.error
-import urllib.request
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -142,7 +139,7 @@ def download(
             try:
                 _fetch(mirror, target, sha1_hash, verify_ssl)
                 return target
-            except (OSError, urllib.error.URLError, MXNetError) as error:
+            except (OSError, MXNetError) as error:  # URLError is an OSError
                 errors.append(f"{mirror}: {error}")
     shown = "; ".join(dict.fromkeys(errors))
     msg = f"{name} cannot be downloaded: {shown}. Check the network or put the file at {target}."
@@ -151,6 +148,8 @@ def download(
 
 def _fetch(url: str, target: str, sha1_hash: str | None, verify_ssl: bool) -> None:
     import ssl
+    import tempfile
+    import urllib.request
 
     context = None
     if url.startswith("https") and not verify_ssl:
@@ -178,3 +177,14 @@ def _fetch(url: str, target: str, sha1_hash: str | None, verify_ssl: bool) -> No
 def data_dir() -> str:
     """The folder of data sets and models: $MXNET_HOME, default ~/.mxnet."""
     return os.path.expanduser(os.environ.get("MXNET_HOME", os.path.join("~", ".mxnet")))
+
+
+def _get_repo_url() -> str:
+    """The address that data sets and models are downloaded from: $MXNET_GLUON_REPO, default MXNet's."""
+    url = os.environ.get("MXNET_GLUON_REPO", "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/")
+    return url if url.endswith("/") else url + "/"
+
+
+def _get_repo_file_url(namespace: str, filename: str) -> str:
+    """The address of one file there."""
+    return f"{_get_repo_url()}{namespace}/{filename}"

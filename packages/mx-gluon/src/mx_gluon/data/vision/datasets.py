@@ -13,7 +13,7 @@ import numpy as np
 from mx_core import ndarray as nd
 from mx_core.errors import RecordFileError
 
-from ...utils import data_dir, download
+from ...utils import _get_repo_file_url, data_dir, download
 from ..dataset import Dataset
 
 __all__ = ["FashionMNIST", "MNIST"]
@@ -52,8 +52,7 @@ class MNIST(_DownloadedDataset):
     """
 
     _namespace = "mnist"
-    _mirrors = (
-        "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/gluon/dataset/mnist/",
+    _mirrors: tuple[str, ...] = (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
     )
@@ -76,7 +75,7 @@ class MNIST(_DownloadedDataset):
         paths = []
         for name, sha1 in self._train_files if self._train else self._test_files:
             target = os.path.join(self._root, name)
-            paths.append(download([base + name for base in self._urls()], target, sha1_hash=sha1, retries=1))
+            paths.append(download(self._urls(name), target, sha1_hash=sha1, retries=1))
         images, labels = _read_idx(paths[0]), _read_idx(paths[1])
         if images.ndim != 3 or labels.shape != images.shape[:1]:
             msg = f"{paths[0]}: images {images.shape} and labels {labels.shape} do not fit; delete both files"
@@ -84,11 +83,9 @@ class MNIST(_DownloadedDataset):
         self._data = nd.array(images[..., np.newaxis], dtype=np.uint8)
         self._label = labels.astype(np.int32)
 
-    def _urls(self) -> tuple[str, ...]:
-        own = os.environ.get("MXNET_GLUON_REPO")
-        if own:
-            return (f"{own.rstrip('/')}/gluon/dataset/{self._namespace}/", *self._mirrors)
-        return self._mirrors
+    def _urls(self, name: str) -> list[str]:
+        """Where a file may be downloaded from, MXNet's own repository first."""
+        return [_get_repo_file_url(f"gluon/dataset/{self._namespace}", name), *[base + name for base in self._mirrors]]
 
 
 def _read_idx(path: str) -> np.ndarray[Any, Any]:
@@ -119,10 +116,7 @@ class FashionMNIST(MNIST):
     """Pictures of clothes in MNIST's format; labels 0 to 9 (Xiao et al., 2017)."""
 
     _namespace = "fashion-mnist"
-    _mirrors = (
-        "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/gluon/dataset/fashion-mnist/",
-        "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
-    )
+    _mirrors = ("https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",)
     _train_files = (
         ("train-images-idx3-ubyte.gz", "0cf37b0d40ed5169c6b3aba31069a9770ac9043d"),
         ("train-labels-idx1-ubyte.gz", "236021d52f1e40852b06a4c3008d8de8aef1e40b"),
