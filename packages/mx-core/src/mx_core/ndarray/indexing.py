@@ -10,7 +10,7 @@ dtype bool). Not kept: 1.9.1 writes outside the array for a negative or too larg
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from .. import _core
 from ..base import numeric_types
 from ..dtypes import BOOL, ITEMSIZE, name_of, numpy_of
 from ..errors import DTypeError, MXNetError, ShapeError
-from .keys import Axis, Key, out_of_range, read_key
+from .keys import Key, out_of_range, read_key
 from .namespace import op
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def getitem(array: NDArray, key: Any) -> NDArray:
     elif type(key) is slice and key == _WHOLE:
         return array
     read = read_key(key, array.shape)
-    if read.advanced:
+    if read.indices:
         return _get_advanced(array, read)
-    return _reshaped(_get_basic(array, read.axes), _basic_shape(read))
+    return _get_basic(array, read)
 
 
 def _get_element(array: NDArray, key: tuple[int, ...]) -> NDArray:
@@ -64,92 +64,84 @@ def _get_element(array: NDArray, key: tuple[int, ...]) -> NDArray:
     return array._view((1,), number * ITEMSIZE[array._dtype_flag])
 
 
-def _basic_shape(key: Key) -> tuple[int, ...]:
-    shape = []
-    for number in key.layout:
-        if number is None:
-            shape.append(1)
-        elif not key.axes[number].dropped:
-            shape.append(key.axes[number].count)
-    return tuple(shape) or ((1,) if key.axes else ())  # MXNet's quirk: one element is an array of one element
-
-
 def _reshaped(array: NDArray, shape: tuple[int, ...]) -> NDArray:
     return array if array.shape == shape else array._reshape_view(shape)
 
 
-def _contiguous(axes: Sequence[Axis], shape: tuple[int, ...]) -> int | None:
+def _contiguous(key: Key, shape: tuple[int, ...]) -> int | None:
     """The number of the first element when the selection is one stretch of memory, else None."""
     first, stride, whole = 0, 1, True
-    for axis, size in zip(reversed(axes), reversed(shape), strict=True):
-        if axis.count > 1 and (axis.step != 1 or not whole):
+    for axis in range(len(shape) - 1, -1, -1):
+        count, size = key.counts[axis], shape[axis]
+        if count > 1 and (key.step[axis] != 1 or not whole):
             return None
-        first += axis.start * stride
+        first += key.begin[axis] * stride
         stride *= size
-        if axis.count != size:
+        if count != size:
             whole = False
     return first
 
 
-def _get_basic(array: NDArray, axes: Sequence[Axis]) -> NDArray:
-    """The selection with all axes of the array kept: a view where it is contiguous."""
-    shape = array.shape
-    counts = tuple(axis.count for axis in axes)
-    if 0 in counts:
-        return _empty_like(array, counts)
-    recorded = _core.is_recording() and array._in_graph
-    if counts == shape and all(axis.step == 1 or axis.count == 1 for axis in axes):
-        return array if recorded else array._view(shape)
-    stretch = None if recorded else _contiguous(axes, shape)
-    if stretch is not None:
-        return array._view(counts, stretch * ITEMSIZE[array._dtype_flag])
-    begin, step = tuple(axis.start for axis in axes), tuple(axis.step for axis in axes)
-    return op("_slice")(array, begin=begin, step=step, shape=counts)
+def _get_basic(array: NDArray, key: Key) -> NDArray:
+    """The selection by ints and slices: a view where it is contiguous."""
+    if 0 in key.counts:
+        return _empty_like(array, key.shape)
+    if not (_core.is_recording() and array._in_graph):
+        first = _contiguous(key, array.shape)
+        if first is not None:
+            return array._view(key.shape, first * ITEMSIZE[array._dtype_flag])
+    return _reshaped(_sliced(array, key), key.shape)
+
+
+def _sliced(array: NDArray, key: Key) -> NDArray:
+    """A copy of what begin, step and counts select, or the array itself if that is everything."""
+    if key.counts == array.shape and _is_forward(key):
+        return array
+    return op("_slice")(array, begin=key.begin, step=key.step, shape=key.counts)
+
+
+def _is_forward(key: Key) -> bool:
+    """Whether no axis is walked in steps."""
+    return all(step == 1 or count == 1 for step, count in zip(key.step, key.counts, strict=True))
 
 
 def _get_advanced(array: NDArray, key: Key) -> NDArray:
     """Gathers by one `take`: the indexed axes are joined to one, and the index arrays to numbers along it."""
     joined, target = _join_indices(key, array.shape)
+    if not joined.size or 0 in target:
+        return _empty_like(array, target)
     array = _sliced(array, key)
-    advanced, rest = key.advanced, [i for i in range(len(key.axes)) if i not in key.advanced]
-    side_by_side = advanced[-1] - advanced[0] + 1 == len(advanced)
-    if not (key.adjacent and side_by_side):
-        order = (*advanced, *rest)
-        if order != tuple(range(len(order))):
-            array = op("transpose")(array, axes=order)
+    advanced = list(key.indices)
+    first = advanced[0]
+    if not key.adjacent or advanced[-1] - first + 1 != len(advanced):
+        order = (*advanced, *(i for i in range(array.ndim) if i not in key.indices))
+        array = op("transpose")(array, axes=order)
         first = 0
-    else:
-        first = advanced[0]
     shape = array.shape
     length = math.prod(shape[first : first + len(advanced)])
-    if len(advanced) > 1:
-        array = array._reshape_view((*shape[:first], length, *shape[first + len(advanced) :]))
-    if not joined.size or not array.size:
-        return _empty_like(array, target)
-    places = joined.astype(np.int32) if length <= np.iinfo(np.int32).max else joined
-    indices = _from_host(places if places.ndim else places.reshape(1), array)
-    return _reshaped(op("take")(array, indices, axis=first, mode="clip"), target)
+    array = _reshaped(array, (*shape[:first], length, *shape[first + len(advanced) :]))
+    places = joined.reshape(-1).astype(np.int32 if length <= np.iinfo(np.int32).max else np.int64)
+    return _reshaped(op("take")(array, _from_host(places, array), axis=first, mode="clip"), target)
 
 
 def _join_indices(key: Key, shape: tuple[int, ...]) -> tuple[np.ndarray[Any, Any], tuple[int, ...]]:
     """(flat numbers along the joined axes, shape of the result) of the index arrays of a key."""
-    arrays = [key.axes[i].index for i in key.advanced]
     try:
-        arrays = list(np.broadcast_arrays(*arrays))
+        arrays = np.broadcast_arrays(*key.indices.values())
     except ValueError:
-        shapes = ", ".join(str(index.shape) for index in arrays if index is not None)
+        shapes = ", ".join(str(index.shape) for index in key.indices.values())
         msg = f"[getitem] the index arrays cannot be broadcast together: shapes {shapes}"
         raise IndexShapeError(msg) from None
     joined = np.zeros(arrays[0].shape, dtype=np.int64)
-    for number, index in zip(key.advanced, arrays, strict=True):
-        joined = joined * shape[number] + index
+    for axis, index in zip(key.indices, arrays, strict=True):
+        joined = joined * shape[axis] + index
     result: list[int] = [] if key.adjacent else list(joined.shape)
     seen = not key.adjacent
     for number in key.layout:
         if number is None:
             result.append(1)
-        elif key.axes[number].index is None:
-            result.append(key.axes[number].count)
+        elif number not in key.indices:
+            result.append(key.counts[number])
         elif not seen:
             result.extend(joined.shape)
             seen = True
@@ -158,14 +150,6 @@ def _join_indices(key: Key, shape: tuple[int, ...]) -> tuple[np.ndarray[Any, Any
 
 class IndexShapeError(ShapeError, IndexError):
     """Index arrays that do not fit each other."""
-
-
-def _sliced(array: NDArray, key: Key) -> NDArray:
-    """The array with the slices of an advanced key applied, its index arrays not yet."""
-    axes = [axis if axis.index is None else axis._replace(index=None) for axis in key.axes]
-    if all(axis.step == 1 and axis.count == size for axis, size in zip(axes, array.shape, strict=True)):
-        return array
-    return _get_basic(array, axes)
 
 
 def _is_mask(key: Any) -> bool:
@@ -213,23 +197,18 @@ def setitem(array: NDArray, key: Any, value: Any) -> None:
         if _core.is_recording() and stored is not None and stored._in_graph:
             array._share_variable(stored)  # x[:] = y makes x the result that y is
         return
-    shape = _basic_shape(read)
-    if not read.advanced and _contiguous(read.axes, array.shape) is not None:
-        _fill_part(_reshaped(_get_basic(array, read.axes), shape), value)
-    elif read.advanced or 0 not in shape:
+    if read.indices:
         _check_recording(value)
-        (_store_on_host if read.advanced else _store_strided)(array, read, value)
+        _store_on_host(array, read, value)
+    elif _contiguous(read, array.shape) is not None:
+        _fill_part(_get_basic(array, read), value)
+    elif 0 not in read.counts:
+        _check_recording(value)
+        _store_strided(array, read, value)
 
 
 def _is_whole(key: Key, shape: tuple[int, ...]) -> bool:
-    return (
-        not key.advanced
-        and key.layout == list(range(len(shape)))
-        and all(
-            axis.count == size and not axis.dropped and (axis.step == 1 or size == 1)
-            for axis, size in zip(key.axes, shape, strict=True)
-        )
-    )
+    return key.shape == shape and not key.indices and None not in key.layout and _is_forward(key)
 
 
 def _fill_part(view: NDArray, value: Any) -> None:
@@ -313,26 +292,20 @@ def _store_strided(array: NDArray, key: Key, value: Any) -> None:
     elif value._shares_memory(array):
         value = value.copy()
     value = value.as_in_context(ctx)._reshape_view(_aligned(value.shape, key))
-    counts = tuple(axis.count for axis in key.axes)
-    begin, step = tuple(axis.start for axis in key.axes), tuple(axis.step for axis in key.axes)
-    op("_slice_set")(array, value, begin=begin, step=step, shape=counts, out=array)
+    op("_slice_set")(array, value, begin=key.begin, step=key.step, shape=key.counts, out=array)
 
 
 def _aligned(given: tuple[int, ...], key: Key) -> tuple[int, ...]:
     """The shape of a value with one dimension per axis of the array, 1 where it is repeated."""
-    selected = [1 if number is None else key.axes[number].count for number in key.layout]
-    kept = [i for i, number in enumerate(key.layout) if number is None or not key.axes[number].dropped]
-    shape = given
-    while len(shape) > len(kept) and shape[0] == 1:
+    shape, ndim = given, len(key.layout)
+    while len(shape) > ndim and shape[0] == 1:
         shape = shape[1:]
-    shape = (1,) * (len(kept) - len(shape)) + shape
-    wanted = tuple(selected[i] for i in kept)
-    if len(shape) != len(kept) or any(a not in (1, b) for a, b in zip(shape, wanted, strict=True)):
-        msg = f"[setitem] a value of shape {given} cannot be broadcast to the selected shape {wanted}"
+    shape = (1,) * (ndim - len(shape)) + shape
+    if len(shape) != ndim or any(a not in (1, b) for a, b in zip(shape, key.shape, strict=False)):
+        msg = f"[setitem] a value of shape {given} cannot be broadcast to the selected shape {key.shape}"
         raise ShapeError(msg)
-    aligned = [1] * len(key.axes)
-    for i, dim in zip(kept, shape, strict=True):
-        number = key.layout[i]
+    aligned = [1] * len(key.counts)
+    for number, dim in zip(key.layout, shape, strict=True):
         if number is not None:
             aligned[number] = dim
     return tuple(aligned)
@@ -351,20 +324,15 @@ def _store_on_host(array: NDArray, key: Key, value: Any) -> None:
 
 
 def _numpy_key(key: Key) -> tuple[Any, ...]:
-    """The key in NumPy's language, with MXNet's reading of bools and floats already applied."""
+    """An advanced key in NumPy's language, with MXNet's reading of bools and floats already applied."""
     items: list[Any] = []
     for number in key.layout:
-        if number is None:
-            items.append(None)
-            continue
-        axis = key.axes[number]
-        if axis.index is not None:
-            items.append(axis.index)
-        elif axis.dropped:
-            items.append(axis.start)
+        if number is None or number in key.indices:
+            items.append(None if number is None else key.indices[number])
         else:
-            stop = axis.start + axis.step * axis.count
-            items.append(slice(axis.start, stop if stop >= 0 else None, axis.step))
+            first, step = key.begin[number], key.step[number]
+            stop = first + step * key.counts[number]
+            items.append(slice(first, stop if stop >= 0 else None, step))
     return tuple(items)
 
 

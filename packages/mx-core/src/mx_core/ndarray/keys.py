@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from .. import _core
 from ..errors import MXNetError, ParameterError
 
-__all__ = ["Axis", "IndexOutOfRange", "Key", "out_of_range", "read_key"]
+__all__ = ["IndexOutOfRange", "Key", "out_of_range", "read_key"]
 
 _INTEGERS = (int, np.integer, np.bool_)
 _LISTS = (list, range, tuple)
@@ -22,82 +23,108 @@ class IndexOutOfRange(MXNetError, IndexError):
 # ---- reading a key -------------------------------------------------------------------------------------------------
 
 
-class Axis(NamedTuple):
-    """What a key says of one axis: a slice (start, step, count), one index, or an array of indices."""
-
-    start: int
-    step: int
-    count: int
-    index: np.ndarray[Any, Any] | None = None  # advanced
-    dropped: bool = False  # an int: its axis is not in the result
-
-
 class Key(NamedTuple):
-    axes: list[Axis]  # one per axis of the array
+    """A key spelt out. On the axes that are indexed by arrays, begin, step and counts select everything."""
+
+    begin: tuple[int, ...]  # per axis of the array
+    step: tuple[int, ...]
+    counts: tuple[int, ...]
     layout: list[int | None]  # the result's axes in order: an axis of the array, or None for a new one
-    advanced: list[int]  # the axes with index arrays
+    shape: tuple[int, ...]  # of the result, when no axis is indexed by an array
+    indices: dict[int, np.ndarray[Any, Any]]  # axis -> index array
     adjacent: bool  # the index arrays stand side by side in the key
 
 
 def read_key(key: Any, shape: tuple[int, ...]) -> Key:
     """The key with every axis spelt out. Raises IndexOutOfRange, or ParameterError for what cannot be a key."""
-    items = list(key) if isinstance(key, tuple) else [key]
-    ellipses = [i for i, item in enumerate(items) if item is Ellipsis]
-    if len(ellipses) > 1:
-        msg = "[getitem] cannot use more than one ellipsis (`...`) in a key"
-        raise IndexOutOfRange(msg)
-    given = len(items) - len(ellipses) - sum(item is None for item in items)
-    if given > len(shape):
-        msg = f"[getitem] too many indices ({given}) for array with {len(shape)} dimensions, shape {shape}"
-        raise IndexOutOfRange(msg)
-    at = ellipses[0] if ellipses else len(items)
-    items[at : at + 1] = [slice(None)] * (len(shape) - given)
-
-    axes: list[Axis] = []
+    items, advanced = _expand(key if isinstance(key, tuple) else (key,), shape)
+    begin: list[int] = []
+    step: list[int] = []
+    counts: list[int] = []
     layout: list[int | None] = []
-    is_array: list[bool] = []  # per item, whether it is an index array
-    for item in items:
+    result: list[int] = []
+    indices: dict[int, np.ndarray[Any, Any]] = {}
+    places: list[int] = []  # of the index arrays in the key
+    axis = 0
+    for place, item in enumerate(items):
         if item is None:
             layout.append(None)
-            is_array.append(False)
+            result.append(1)
             continue
-        axis = _read_axis(item, len(axes), shape[len(axes)])
-        layout.append(len(axes))
-        is_array.append(axis.index is not None)
-        axes.append(axis)
-    if any(is_array):  # beside index arrays an int is one, too, as in NumPy
-        for place, number in enumerate(layout):
-            if number is not None and axes[number].dropped:
-                axes[number] = Axis(0, 1, shape[number], np.array(axes[number].start))
-                is_array[place] = True
-    places = [i for i, flag in enumerate(is_array) if flag]
+        size = shape[axis]
+        first, by, count, dropped = 0, 1, size, False
+        if type(item) is slice:
+            first, by, count = _read_slice(item, axis, size)
+        elif not isinstance(item, _INTEGERS):
+            indices[axis] = _read_index_array(item, axis, size)
+            places.append(place)
+        elif not -size <= item < size:
+            raise out_of_range(int(item), axis, size)
+        elif advanced:  # beside index arrays an int is one, too, as in NumPy
+            indices[axis] = np.array(int(item) % size)
+            places.append(place)
+        else:
+            first, count, dropped = int(item) % size, 1, True
+        begin.append(first)
+        step.append(by)
+        counts.append(count)
+        if not dropped:
+            layout.append(axis)
+            result.append(count)
+        axis += 1
     adjacent = not places or places[-1] - places[0] + 1 == len(places)
-    return Key(axes, layout, [i for i, axis in enumerate(axes) if axis.index is not None], adjacent)
+    # MXNet's quirk: one element is an array of one element.
+    selected = tuple(result) or ((1,) if shape else ())
+    return Key(tuple(begin), tuple(step), tuple(counts), layout, selected, indices, adjacent)
 
 
-def _read_axis(item: Any, axis: int, size: int) -> Axis:
-    if isinstance(item, slice):
-        start, stop, step = _slice_indices(item, axis, size)
-        count = len(range(start, stop, step))
-        return Axis(start, step, count) if count else Axis(0, 1, 0)
-    if isinstance(item, _INTEGERS):
-        index = int(item)
-        if not -size <= index < size:
-            raise out_of_range(index, axis, size)
-        return Axis(index % size, 1, 1, None, True)
+def _expand(items: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Sequence[Any], bool]:
+    """(one item per axis and new axis, whether some of them are index arrays)."""
+    new, ellipsis, advanced = 0, -1, False
+    for place, item in enumerate(items):
+        if item is None:
+            new += 1
+        elif item is Ellipsis:
+            if ellipsis >= 0:
+                msg = "[getitem] cannot use more than one ellipsis (`...`) in a key"
+                raise IndexOutOfRange(msg)
+            ellipsis = place
+        elif type(item) is not slice and not isinstance(item, _INTEGERS):
+            advanced = True
+    given = len(items) - new - (ellipsis >= 0)
+    missing = len(shape) - given
+    if missing < 0:
+        msg = f"[getitem] too many indices ({given}) for array with {len(shape)} dimensions, shape {shape}"
+        raise IndexOutOfRange(msg)
+    whole = (slice(None),) * missing
+    if ellipsis >= 0:
+        return (*items[:ellipsis], *whole, *items[ellipsis + 1 :]), advanced
+    return (*items, *whole) if missing else items, advanced
+
+
+def _read_slice(item: slice, axis: int, size: int) -> tuple[int, int, int]:
+    """(first, step, count) of a slice; its ends may be anything that counts as an integer."""
+    try:
+        start, stop, step = item.indices(size)
+    except (TypeError, ValueError, MXNetError) as error:
+        msg = f"[getitem] {item} does not slice axis {axis}: {error}"
+        raise ParameterError(msg) from None
+    count = len(range(start, stop, step))
+    return (start, step, count) if count else (0, 1, 0)
+
+
+def _read_index_array(item: Any, axis: int, size: int) -> np.ndarray[Any, Any]:
     if isinstance(item, _core.NDArray):
-        index_array = item.asnumpy()
-    elif isinstance(item, np.ndarray):
-        index_array = item
-    elif isinstance(item, _LISTS):
-        index_array = _list_to_numpy(item, axis)
-    else:
-        msg = (
-            f"[getitem] NDArray does not support slicing with key {item!r} of type {type(item).__name__}. "
-            f"Use int, slice, ..., None, or lists and arrays of ints"
-        )
-        raise ParameterError(msg)
-    return Axis(0, 1, size, _check_index_array(index_array, axis, size))
+        return _check_index_array(item.asnumpy(), axis, size)
+    if isinstance(item, np.ndarray):
+        return _check_index_array(item, axis, size)
+    if isinstance(item, _LISTS):
+        return _check_index_array(_list_to_numpy(item, axis), axis, size)
+    msg = (
+        f"[getitem] NDArray does not support slicing with key {item!r} of type {type(item).__name__}. "
+        f"Use int, slice, ..., None, or lists and arrays of ints"
+    )
+    raise ParameterError(msg)
 
 
 def _list_to_numpy(item: Any, axis: int) -> np.ndarray[Any, Any]:
@@ -105,15 +132,6 @@ def _list_to_numpy(item: Any, axis: int) -> np.ndarray[Any, Any]:
         return np.array([i.asnumpy() if isinstance(i, _core.NDArray) else i for i in item])
     except ValueError:
         msg = f"[getitem] {item} for axis {axis} is no array of integers: its rows differ in length"
-        raise ParameterError(msg) from None
-
-
-def _slice_indices(item: slice, axis: int, size: int) -> tuple[int, int, int]:
-    """(start, stop, step) of a slice within its axis; ends may be anything that counts as an integer."""
-    try:
-        return item.indices(size)
-    except (TypeError, ValueError, MXNetError) as error:
-        msg = f"[getitem] {item} does not slice axis {axis}: {error}"
         raise ParameterError(msg) from None
 
 
