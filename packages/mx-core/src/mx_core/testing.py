@@ -225,9 +225,7 @@ def _assert_close(actual: Any, wanted: np.ndarray[Any, Any], dtype: str, label: 
         wanted = wanted.astype(got.dtype).astype("float64")  # overflow and infinities as the type has them
     finite = np.abs(wanted[np.isfinite(wanted)])
     scale = float(finite.max()) if finite.size else 1.0
-    np.testing.assert_allclose(
-        got.astype("float64"), wanted, rtol=bound, atol=bound * min(scale, 1.0), err_msg=label
-    )
+    np.testing.assert_allclose(got.astype("float64"), wanted, rtol=bound, atol=bound * min(scale, 1.0), err_msg=label)
 
 
 def _to_integer(wanted: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -319,9 +317,7 @@ def _check_composition(run: _Run) -> None:
     target = Compositions(_core, run.ctx.device_typeid, run.ctx.device_id)
     static, runtime = opdef.bind_params(run.params)
     types = [None if value is None else (flag_of(value.dtype), value.shape) for value in run.values]
-    plan = build_plan(
-        _core, lower_call(opdef, tuple(static.values()), types, target, run.case.is_train, ()), target
-    )
+    plan = build_plan(_core, lower_call(opdef, tuple(static.values()), types, target, run.case.is_train, ()), target)
     arrays = run.arrays()
     composed = plan.run([array for array in arrays if array is not None], runtime)
     for got, want in zip(composed, run(arrays), strict=False):
@@ -408,7 +404,9 @@ def _check_given_gradient(run: _Run) -> None:
         wanted = run.case.gradient(*[head.astype("float64") for head in heads], *run.values, **run.params)
         wanted = wanted if isinstance(wanted, (list, tuple)) else [wanted]
     for i, want in zip(wrt, wanted, strict=True):
-        _assert_close(arrays[i].grad.asnumpy(), np.asarray(want), "float64", f"{run.label}: gradient {i}", {"float64": 1e-9})
+        _assert_close(
+            arrays[i].grad.asnumpy(), np.asarray(want), "float64", f"{run.label}: gradient {i}", {"float64": 1e-9}
+        )
 
 
 def _check_grad_req(run: _Run) -> None:

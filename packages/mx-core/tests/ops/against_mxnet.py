@@ -66,7 +66,11 @@ def write(directory: pathlib.Path) -> int:
 def _store(run, autograd, directory, number):
     arrays = run.arrays()
     # Operators of integers and those without a gradient are not asked for one.
-    wrt = run.differentiable if run.opdef.differentiable and run.case.gradient is not False and run.dtype.startswith("float") else []
+    wrt = (
+        run.differentiable
+        if run.opdef.differentiable and run.case.gradient is not False and run.dtype.startswith("float")
+        else []
+    )
     for i in wrt:
         arrays[i].attach_grad()
     rng = np.random.default_rng(number)
@@ -110,7 +114,11 @@ def compare(directory: pathlib.Path) -> int:
     calls = json.loads((directory / "calls.json").read_text())
     for number, call in enumerate(calls):
         words = {*call["params"], *call["params"].values()}
-        if call["id"] in ON_PURPOSE or call["op"] in ON_PURPOSE or any((call["op"], word) in PARAMS_ON_PURPOSE for word in words):
+        if (
+            call["id"] in ON_PURPOSE
+            or call["op"] in ON_PURPOSE
+            or any((call["op"], word) in PARAMS_ON_PURPOSE for word in words)
+        ):
             counts["on purpose"] += 1
             continue
         function = _find(mx, call["op"])
@@ -148,7 +156,11 @@ def _find(mx, name):
 
 def _compare_one(mx, function, call, stored):
     try:
-        arrays = [mx.nd.array(stored[f"in{i}"], dtype=stored[f"in{i}"].dtype) for i in range(call["n_in"]) if i not in call["absent"]]
+        arrays = [
+            mx.nd.array(stored[f"in{i}"], dtype=stored[f"in{i}"].dtype)
+            for i in range(call["n_in"])
+            if i not in call["absent"]
+        ]
         numbers = [i for i in range(call["n_in"]) if i not in call["absent"]]
         for i in call["wrt"]:
             arrays[numbers.index(i)].attach_grad()

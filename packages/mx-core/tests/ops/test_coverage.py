@@ -42,7 +42,9 @@ def rows_beside_this_file():
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             for value in vars(module).values():
-                yield from (case for case in (value if isinstance(value, list) else [value]) if isinstance(case, OpCase))
+                yield from (
+                    case for case in (value if isinstance(value, list) else [value]) if isinstance(case, OpCase)
+                )
 
 
 def test_every_operator_has_a_row():
@@ -100,7 +102,9 @@ def specification():
 SPECIFICATION = specification()
 
 
-@pytest.mark.parametrize("name", sorted(name for name in core_ops() if name in SPECIFICATION and name not in OTHER_IN_PYTHON))
+@pytest.mark.parametrize(
+    "name", sorted(name for name in core_ops() if name in SPECIFICATION and name not in OTHER_IN_PYTHON)
+)
 def test_signature_is_mxnets(name):
     opdef = core_ops()[name]
     _, facts = SPECIFICATION[name]

@@ -15,7 +15,12 @@ special = pytest.importorskip("scipy.special")
 def smooth(name, oracle, low, high, extremes=(), **options):
     """A differentiable function on (low, high)."""
     options.setdefault("second_order", True)
-    inputs = [uniform(low, high, (3, 5)), uniform(low, high, (1000,)), empty((0, 4)), scalar(max(low, 0.1), min(high, 0.9))]
+    inputs = [
+        uniform(low, high, (3, 5)),
+        uniform(low, high, (1000,)),
+        empty((0, 4)),
+        scalar(max(low, 0.1), min(high, 0.9)),
+    ]
     if low >= 0.9:
         inputs[-1] = scalar(low, high)
     return OpCase(name, oracle, inputs, extremes=extremes, **options)

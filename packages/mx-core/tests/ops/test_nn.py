@@ -94,7 +94,9 @@ def windows(x, kernel, stride, dilate, out):
         yield offset, x[(..., *at)]
 
 
-def convolution(x, w, b=None, kernel=(), stride=None, dilate=None, pad=None, num_filter=0, num_group=1, no_bias=False, layout=None):
+def convolution(
+    x, w, b=None, kernel=(), stride=None, dilate=None, pad=None, num_filter=0, num_group=1, no_bias=False, layout=None
+):
     n = len(kernel)
     stride, dilate, pad = stride or (1,) * n, dilate or (1,) * n, pad or (0,) * n
     if layout and layout[-1] == "C":
@@ -112,8 +114,18 @@ def convolution(x, w, b=None, kernel=(), stride=None, dilate=None, pad=None, num
     return np.moveaxis(y, 1, -1) if layout and layout[-1] == "C" else y
 
 
-def pooling(x, kernel=(), pool_type="max", global_pool=False, pooling_convention="valid", stride=None, pad=None, p_value=2,
-            count_include_pad=True, layout=None):
+def pooling(
+    x,
+    kernel=(),
+    pool_type="max",
+    global_pool=False,
+    pooling_convention="valid",
+    stride=None,
+    pad=None,
+    p_value=2,
+    count_include_pad=True,
+    layout=None,
+):
     if layout and layout[-1] == "C":
         x = np.moveaxis(x, -1, 1)
     space = x.shape[2:]
@@ -123,7 +135,8 @@ def pooling(x, kernel=(), pool_type="max", global_pool=False, pooling_convention
     stride, pad = stride or (1,) * n, pad or (0,) * n
     up = pooling_convention == "full"
     out = [
-        (-(-(s + 2 * p - k) // t) if up else (s + 2 * p - k) // t) + 1 for s, p, k, t in zip(space, pad, kernel, stride, strict=True)
+        (-(-(s + 2 * p - k) // t) if up else (s + 2 * p - k) // t) + 1
+        for s, p, k, t in zip(space, pad, kernel, stride, strict=True)
     ]
     y = np.zeros((*x.shape[:2], *out))
     for at in itertools.product(*map(range, out)):
@@ -145,7 +158,15 @@ def conv_case(tag, data, weight, params, bias=True, **options):
     inputs = (normal(data), normal(weight), normal((weight[0],)) if bias else None)
     params = {"num_filter": weight[0], **params, **({} if bias else {"no_bias": True})}
     options.setdefault("second_order", False)
-    return OpCase("Convolution", convolution, [inputs], [params], tol={"float16": 2e-2, "float32": 5e-5}, id=f"Convolution-{tag}", **options)
+    return OpCase(
+        "Convolution",
+        convolution,
+        [inputs],
+        [params],
+        tol={"float16": 2e-2, "float32": 5e-5},
+        id=f"Convolution-{tag}",
+        **options,
+    )
 
 
 POOL = {"kernel": (2, 2), "stride": (2, 2)}
@@ -193,7 +214,19 @@ CONVOLUTION_CASES = [
 
 
 def batch_norm(train):
-    def oracle(x, gamma, beta, mean, var, eps=1e-3, momentum=0.9, fix_gamma=True, use_global_stats=False, output_mean_var=False, axis=1):
+    def oracle(
+        x,
+        gamma,
+        beta,
+        mean,
+        var,
+        eps=1e-3,
+        momentum=0.9,
+        fix_gamma=True,
+        use_global_stats=False,
+        output_mean_var=False,
+        axis=1,
+    ):
         axes = tuple(i for i in range(x.ndim) if i != axis % x.ndim)
         shape = [1 if i in axes else d for i, d in enumerate(x.shape)]
         batch = train and not use_global_stats
@@ -359,7 +392,9 @@ def test_fix_gamma_counts_as_one_and_has_no_gradient():
 def test_layers_learn_their_weight_shapes_from_their_data():
     from mx_core.op import get_op, infer_types
 
-    inputs, outputs = infer_types(get_op("Convolution"), {"kernel": (3, 3), "num_filter": 8}, [(0, (2, 3, 8, 8)), None, None])
+    inputs, outputs = infer_types(
+        get_op("Convolution"), {"kernel": (3, 3), "num_filter": 8}, [(0, (2, 3, 8, 8)), None, None]
+    )
     assert [shape for _, shape in inputs] == [(2, 3, 8, 8), (8, 3, 3, 3), (8,)]
     assert outputs == [(0, (2, 8, 6, 6))]
     inputs, _ = infer_types(get_op("BatchNorm"), {}, [(2, (2, 3, 8, 8)), None, None, None, None])

@@ -11,7 +11,11 @@ from mx_core.testing import FLOATS, INTEGERS, OpCase, check_op, empty, fixed, in
 
 AXES = [{}, {"axis": 0}, {"axis": -1}, {"axis": (0, 2)}, {"axis": 1, "keepdims": True}, {"axis": 1, "exclude": True}, {"axis": ()},
         {"keepdims": True}, {"axis": (1, -1), "keepdims": True}]  # fmt: skip
-ERRORS = [({"axis": 3}, "axis must be in [-3, 3)"), ({"axis": (0, -3)}, "axes must differ"), ({"keepdim": True}, "keepdim")]
+ERRORS = [
+    ({"axis": 3}, "axis must be in [-3, 3)"),
+    ({"axis": (0, -3)}, "axes must differ"),
+    ({"keepdim": True}, "keepdim"),
+]
 
 
 def over(function):

@@ -122,7 +122,7 @@ CASES = [
         x, np.reshape(pad_width, (-1, 2)), mode, **({"constant_values": constant_value} if mode == "constant" else {})), [normal((2, 3, 4, 5))],
            [{"mode": m, "pad_width": (0, 0, 0, 0, 1, 2, 3, 0)} for m in ("constant", "edge", "reflect")]
            + [{"mode": "constant", "pad_width": (0, 0, 0, 0, 1, 2, 3, 0), "constant_value": 2.0}], dtypes=ALL, errors=[
-        ({"mode": "constant", "pad_width": (1, 1)}, "pad_width must have 8 entries"), ({"mode": "reflect", "pad_width": (0, 0, 0, 0, 3, 0, 0, 5)}, "below the size"),
+        ({"mode": "constant", "pad_width": (1, 1)}, "pad_width must have 8 entries"), ({"mode": "reflect", "pad_width": (0, 0, 0, 0, 3, 0, 0, 5)}, "below the size of axis 3, 5"),
         ({"mode": "wrap", "pad_width": (0,) * 8}, "mode must be")]),
     OpCase("shape_array", lambda x: np.array(x.shape), [X], dtypes=ALL, gradient=False),
     OpCase("size_array", lambda x: np.array([x.size]), [X], dtypes=ALL, gradient=False),

@@ -16,9 +16,10 @@ from . import (
     random,
     reduce,
     shape,
+    slicing,
 )
 
 __all__ = [
     "binary", "convolution", "creation", "elementwise", "indexing", "linear", "loss", "nn", "normalization",
-    "optimizer", "random", "reduce", "shape",
+    "optimizer", "random", "reduce", "shape", "slicing",
 ]  # fmt: skip

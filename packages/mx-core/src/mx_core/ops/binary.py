@@ -122,9 +122,7 @@ scalar("_mod_scalar", "data mod scalar", "mod", lambda F, dy, y, x, s: dy, ["_Mo
 scalar(
     "_rmod_scalar", "scalar mod data", "mod", lambda F, dy, y, x, s: -dy * F.floor(s / x), ["_RModScalar"], reverse=True
 )
-scalar(
-    "_power_scalar", "data ^ scalar", "power", lambda F, dy, y, x, s: dy * s * x ** (s - 1.0), ["_PowerScalar"]
-)
+scalar("_power_scalar", "data ^ scalar", "power", lambda F, dy, y, x, s: dy * s * x ** (s - 1.0), ["_PowerScalar"])
 scalar(
     "_rpower_scalar", "scalar ^ data", "power", lambda F, dy, y, x, s: dy * y * F.log(s), ["_RPowerScalar"],
     reverse=True,

@@ -71,7 +71,16 @@ def _(F, dy, y, data, weight, bias, **params):
 
 @op
 def _convolution_backward_data(
-    F, dy: Tensor, weight: Tensor, *, shape: Shape, kernel: Shape, stride: Shape, dilate: Shape, pad: Shape, num_group: int
+    F,
+    dy: Tensor,
+    weight: Tensor,
+    *,
+    shape: Shape,
+    kernel: Shape,
+    stride: Shape,
+    dilate: Shape,
+    pad: Shape,
+    num_group: int,
 ) -> Tensor:
     """The gradient of a convolution by its data, which has this shape."""
 
@@ -193,7 +202,9 @@ def _(t, data, weight, bias, *, kernel, stride, dilate, pad, num_filter, num_gro
     if data.shape is None:
         return t.out(None, dtype)
     if len(data.shape) != spatial + 2:
-        t.fail_shape(f"data must have {spatial + 2} dimensions (n, c, spatial...) for kernel {kernel}, got {data.shape}")
+        t.fail_shape(
+            f"data must have {spatial + 2} dimensions (n, c, spatial...) for kernel {kernel}, got {data.shape}"
+        )
     channels = data.shape[-1] if last else data.shape[1]
     if channels > 0 and channels % num_group:
         t.fail(f"num_group {num_group} must divide the {channels} channels of data {data.shape}")
@@ -288,7 +299,9 @@ def Pooling(
     require_float("Pooling", data)
     spatial = data.ndim - 2
     if spatial not in (1, 2, 3) or (kernel and len(kernel) != spatial):
-        msg = f"[Pooling] data must be (n, c, one to three spatial axes), as many as in kernel {kernel}, got {data.shape}"
+        msg = (
+            f"[Pooling] data must be (n, c, one to three spatial axes), as many as in kernel {kernel}, got {data.shape}"
+        )
         raise ShapeError(msg)
     if pool_type == "lp" and p_value not in (1, 2, 3):
         msg = f"[Pooling] pool_type='lp' needs p_value 1, 2 or 3, got {p_value}"

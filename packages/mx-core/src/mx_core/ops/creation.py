@@ -35,9 +35,7 @@ def _ones(F, *, shape: Shape = (), dtype: DType = "float32") -> Tensor:
 
 
 @op(kernel="_arange", differentiable=False)
-def _range(
-    F, *, start: float, step: float, repeat: Positive[int], count: NonNegative[int], dtype: DType
-) -> Tensor:
+def _range(F, *, start: float, step: float, repeat: Positive[int], count: NonNegative[int], dtype: DType) -> Tensor:
     """``count`` numbers start, start + step, ..., each ``repeat`` times."""
 
 

@@ -98,7 +98,9 @@ def batch_dot(
 ) -> Tensor:
     """Matrix products of the last two axes, one for each index of the leading axes, which must agree."""
     if lhs.ndim < 3 or lhs.shape[:-2] != rhs.shape[:-2]:
-        msg = f"[batch_dot] lhs and rhs must be (batch..., rows, columns) with one batch, got {lhs.shape} and {rhs.shape}"
+        msg = (
+            f"[batch_dot] lhs and rhs must be (batch..., rows, columns) with one batch, got {lhs.shape} and {rhs.shape}"
+        )
         raise ShapeError(msg)
     batch = lhs.shape[:-2]
     rows, k = lhs.shape[:-3:-1] if transpose_a else lhs.shape[-2:]

@@ -97,7 +97,9 @@ def _check_label(data, label, multi_output, preserve_shape):
     axis, shape = _softmax_rows(data, label.shape, multi_output, preserve_shape)
     rows = math.prod(shape) // max(shape[axis], 1)
     if label.size != rows or label.shape[:1] != data.shape[:1]:
-        expected = (data.shape[0], *data.shape[2:]) if multi_output else data.shape[:-1] if preserve_shape else shape[:1]
+        expected = (
+            (data.shape[0], *data.shape[2:]) if multi_output else data.shape[:-1] if preserve_shape else shape[:1]
+        )
         msg = f"[SoftmaxOutput] label must have shape {expected} for data {data.shape}, got {label.shape}"
         raise ShapeError(msg)
 

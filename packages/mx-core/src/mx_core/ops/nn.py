@@ -15,7 +15,9 @@ _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 def require_float(name, data, what="data"):
     """Raise DTypeError unless data is floating."""
     if not is_float(data.dtype):
-        msg = f"[{name}] {what} must have a floating element type, got {name_of(data.dtype)}. Cast it: .astype('float32')"
+        msg = (
+            f"[{name}] {what} must have a floating element type, got {name_of(data.dtype)}. Cast it: .astype('float32')"
+        )
         raise DTypeError(msg)
 
 

@@ -121,9 +121,7 @@ def _random_randint(
 
 
 @op(aliases=["bernoulli"])
-def _random_bernoulli(
-    F, *, p: Runtime[float] = 0.5, shape: Shape | None = None, dtype: DType | None = None
-) -> Tensor:
+def _random_bernoulli(F, *, p: Runtime[float] = 0.5, shape: Shape | None = None, dtype: DType | None = None) -> Tensor:
     """1 with probability p, else 0. shape and dtype as _random_uniform."""
     return F._bernoulli(p=p, shape=shape or (1,), dtype=_float_dtype("_random_bernoulli", dtype))
 

@@ -23,9 +23,7 @@ def _reduced(F, name, data, kind, axis, keepdims, exclude=False, dtype=None):
 def reduction(name, summary, aliases=(), note="", gradient=None) -> OpDef:
     """Define ``name`` over the ``_reduce`` kind of the same name."""
 
-    def function(
-        F, data: Tensor, *, axis: Axes | None = None, keepdims: bool = False, exclude: bool = False
-    ) -> Tensor:
+    def function(F, data: Tensor, *, axis: Axes | None = None, keepdims: bool = False, exclude: bool = False) -> Tensor:
         return _reduced(F, name, data, name, axis, keepdims, exclude)
 
     return op(
@@ -83,9 +81,7 @@ def moments(F, data: Tensor, *, axes: Axes | None = None, keepdims: bool = False
 
 
 @op
-def _square_sum(
-    F, data: Tensor, *, axis: Axes | None = None, keepdims: bool = False, exclude: bool = False
-) -> Tensor:
+def _square_sum(F, data: Tensor, *, axis: Axes | None = None, keepdims: bool = False, exclude: bool = False) -> Tensor:
     """``sum(x^2)`` over ``axis``."""
     return _reduced(F, "_square_sum", F.square(data), "sum", axis, keepdims, exclude)
 
@@ -156,5 +152,3 @@ def all_finite(F, data: Tensor, *, init_output: bool = True) -> Tensor:
 @op(pointwise="isfinite", differentiable=False)
 def _isfinite(F, data: Tensor) -> Tensor:
     """1 where data is neither NaN nor infinite, else 0."""
-
-
