@@ -19,6 +19,7 @@ import numpy as np
 
 ON_PURPOSE = {
     "mean-empty": "1.9.1 has no empty arrays",
+    "_rmod_scalar": "floor(scalar / x) jumps where float16 rounds",
     "mp_nag_mom_update": "1.9.1 decays mom by the weight that is already updated",
     "Dropout-certain": "1.9.1 gives NaN for p = 1",
     "_linspace": "1.9.1 serves it through a Python function only",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib.util
 import inspect
 import json
@@ -139,3 +140,16 @@ PLUGIN_ROWS = plugin_cases()
 @op_cases(PLUGIN_ROWS)
 def test_rows_of_plugins(case, ctx):
     check_op(case, ctx)
+
+
+# -- the examples in the help texts ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(name for name, opdef in core_ops().items() if ">>>" in (opdef.__doc__ or "")))
+def test_examples_in_the_help_are_true(name):
+    import mxnet as mx
+
+    example = doctest.DocTestParser().get_doctest(inspect.cleandoc(core_ops()[name].__doc__), {"mx": mx}, name, None, 0)
+    result = doctest.DocTestRunner(verbose=False).run(example)
+    assert result.attempted
+    assert not result.failed
