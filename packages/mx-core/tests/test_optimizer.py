@@ -198,3 +198,21 @@ def test_float16_warns_and_master_weights():
     updater(0, nd.ones((2,), dtype="float16"), weight)
     assert updater.states[0][0].dtype == np.float32
     np.testing.assert_allclose(weight.asnumpy(), 0.875, atol=1e-3)
+
+
+def test_plug_ins_bring_optimizers():
+    from mx_core import plugin
+
+    class FromPlugin(mx.optimizer.SGD):
+        pass
+
+    class Hooks:
+        @plugin.hookimpl
+        def mx_classes(self):
+            return [FromPlugin]
+
+    plugin.register(Hooks(), "test-classes")
+    try:
+        assert isinstance(mx.optimizer.create("fromplugin", momentum=0.5), FromPlugin)
+    finally:
+        plugin.unregister("test-classes")

@@ -358,3 +358,13 @@ class Block:
         from .summary import print_summary
 
         print_summary(self, inputs)
+
+
+def __getattr__(name: str) -> Any:
+    # MXNet's module has HybridBlock too; it is made of Block, so it is imported when asked for.
+    if name == "HybridBlock":
+        from .hybrid_block import HybridBlock
+
+        return HybridBlock
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .adaptive import FTML, LAMB, AdaDelta, AdaGrad, Adam, Adamax, Ftrl, Nadam, RMSProp
-from .base import Optimizer, create, register
+from .optimizer import Optimizer, create, register
 from .sgd import DCASGD, LARS, LBSGD, NAG, SGD, SGLD, Signum, Test, ccSGD
 from .updater import Updater, get_updater
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .. import ndarray as nd
-from .base import Optimizer, register
+from .optimizer import Optimizer, register
 from .sgd import _norm, _zeros_like
 
 __all__ = ["FTML", "LAMB", "AdaDelta", "AdaGrad", "Adam", "Adamax", "Ftrl", "Nadam", "RMSProp"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import ndarray as nd
-from .base import Optimizer, register
+from .optimizer import Optimizer, register
 
 __all__ = ["LARS", "LBSGD", "NAG", "SGD", "SGLD", "ccSGD", "DCASGD", "Signum", "Test"]
 

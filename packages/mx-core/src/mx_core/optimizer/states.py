@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import RecordFileError
-from .base import Optimizer, _registry
+from .optimizer import Optimizer, _registry
 
 __all__ = ["dump_states", "load_states"]
 

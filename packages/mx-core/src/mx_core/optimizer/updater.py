@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import Optimizer
+from .optimizer import Optimizer
 from .states import dump_states, load_states
 
 __all__ = ["Updater", "get_updater"]

@@ -236,3 +236,14 @@ def create(name: Any, **kwargs: Any) -> Optimizer:
     0.5
     """
     return _registry.create(name, **kwargs)
+
+
+def __getattr__(name: str) -> Any:
+    # In MXNet every optimizer lives in mxnet.optimizer.optimizer; here the package has them.
+    from . import __all__ as names
+    from . import __dict__ as package
+
+    if name in names:
+        return package[name]
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
