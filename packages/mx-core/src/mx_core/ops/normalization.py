@@ -225,10 +225,7 @@ def GroupNorm(
 
     Source: Wu and He 2018.
     """
-    require_float("GroupNorm", data)
-    if data.ndim < 3 or data.shape[1] % num_groups:
-        msg = f"[GroupNorm] data must be (n, c, spatial...) with num_groups {num_groups} dividing c, got {data.shape}"
-        raise ShapeError(msg)
+    check_types(GroupNorm, data, gamma, beta, num_groups=num_groups)
     n, c = data.shape[:2]
     groups = data.reshape((n, num_groups, c // num_groups * math.prod(data.shape[2:])))
     normal, mean, deviation = _standardized(F, groups, (2,), eps)
@@ -238,9 +235,12 @@ def GroupNorm(
 
 @GroupNorm.infer
 def _(t, data, gamma, beta, *, num_groups):
+    t.float_type(data)
     dtype = t.same_dtype(data, gamma, beta)
     if data.shape is None:
         return t.out(None, dtype), t.out(None, dtype), t.out(None, dtype)
+    if len(data.shape) < 3 or (data.shape[1] > 0 and data.shape[1] % num_groups):
+        t.fail_shape(f"data must be (n, c, spatial...) with num_groups {num_groups} dividing c, got {data.shape}")
     for slot in (gamma, beta):
         t.unify_shape(slot, (num_groups,), "(num_groups,)")
     stats = t.out((data.shape[0], num_groups), dtype)
