@@ -6,9 +6,10 @@ import json
 import os
 from pathlib import Path
 
-import mxnet as mx
 import numpy as np
 import pytest
+
+import mxnet as mx
 from mxnet import autograd, gluon, nd
 from mxnet.gluon import nn
 

@@ -15,7 +15,7 @@ __all__ = [
 # Imported when first used: MX imports this package to ask its plug-in, also for programs that use no network.
 _HOMES = {
     "Block": "block", "HybridBlock": "hybrid_block", "Trainer": "trainer", "Constant": "parameter",
-    "DeferredInitializationError": "parameter", "Parameter": "parameter", "ParameterDict": "parameter",
+    "DeferredInitializationError": "parameter", "Parameter": "parameter", "ParameterDict": "parameter_dict",
 }  # fmt: skip
 
 

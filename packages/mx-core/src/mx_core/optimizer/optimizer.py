@@ -240,10 +240,10 @@ def create(name: Any, **kwargs: Any) -> Optimizer:
 
 def __getattr__(name: str) -> Any:
     # In MXNet every optimizer lives in mxnet.optimizer.optimizer; here the package has them.
-    from . import __all__ as names
-    from . import __dict__ as package
+    import importlib
 
-    if name in names:
-        return package[name]
+    package = importlib.import_module(__package__)
+    if not name.startswith("_") and name in package.__all__:
+        return getattr(package, name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
