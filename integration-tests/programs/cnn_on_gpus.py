@@ -36,11 +36,10 @@ trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": 0.01})
 for epoch in range(3):
     total = 0
     for data, label in gluon.data.DataLoader(data_set, 64):
+        xs = gluon.utils.split_and_load(data, contexts)
+        ys = gluon.utils.split_and_load(label, contexts)
         with autograd.record():
-            losses = [
-                loss_function(net(x), y)
-                for x, y in zip(gluon.utils.split_and_load(data, contexts), gluon.utils.split_and_load(label, contexts), strict=True)
-            ]
+            losses = [loss_function(net(x), y) for x, y in zip(xs, ys, strict=True)]
         autograd.backward(losses)
         trainer.step(data.shape[0])
         total += sum(loss.sum().asscalar() for loss in losses)
