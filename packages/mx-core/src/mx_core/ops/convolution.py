@@ -57,6 +57,7 @@ def _convolution(
 
 @_convolution.infer
 def _(t, data, weight, bias=None, *, kernel, stride, dilate, pad):
+    t.require_shape(data, weight)
     space = window_shape("Convolution", data.shape[2:], kernel, stride, pad, dilate)
     return t.out((data.shape[0], weight.shape[0], *space), t.same_dtype(data, weight, bias))
 

@@ -91,6 +91,7 @@ def _pick(F, data: Tensor, index: Tensor, *, axis: int, mode: str) -> Tensor:
 
 @_pick.infer
 def _(t, data, index, *, axis):
+    t.require_shape(data, index)
     if data.shape[axis] == 0 and 0 not in index.shape:
         t.fail_shape(f"axis {axis} of data {data.shape} is empty: there is nothing to pick")
     return t.out(index.shape, data.dtype)

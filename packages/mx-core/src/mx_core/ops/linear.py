@@ -23,6 +23,7 @@ def _matmul(
 
 @_matmul.infer
 def _(t, a, b, bias=None, *, transpose_a, transpose_b):
+    t.require_shape(a, b)
     t.float_type(a)
     dtype = t.same_dtype(a, b, bias)
     rows, k = a.shape[-2:][::-1] if transpose_a else a.shape[-2:]

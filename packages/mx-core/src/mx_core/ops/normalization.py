@@ -26,6 +26,7 @@ def _batch_norm_train(
 
 @_batch_norm_train.infer
 def _(t, data, gamma, beta, *, axis):
+    t.require_shape(data)
     channel = t.out((data.shape[axis],), gamma.dtype)
     return t.out(data.shape, data.dtype), channel, channel
 

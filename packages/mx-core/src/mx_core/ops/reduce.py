@@ -96,6 +96,7 @@ def _arg_reduce(F, data: Tensor, *, op: Enum("argmax", "argmin"), axis: int) -> 
 
 @_arg_reduce.infer
 def _(t, data, *, axis):
+    t.require_shape(data)
     if data.shape[axis] == 0 and math.prod(data.shape[:axis] + data.shape[axis + 1 :]):
         t.fail_shape(f"axis {axis} of data {data.shape} is empty: it has no greatest or least element")
     return t.out((*data.shape[:axis], 1, *data.shape[axis + 1 :]), data.dtype)

@@ -21,6 +21,7 @@ def _transpose(F, data: Tensor, *, axes: Shape) -> Tensor:
 
 @_transpose.infer
 def _(t, data, *, axes):
+    t.require_shape(data)
     return t.out(tuple(data.shape[axis] for axis in axes), data.dtype)
 
 

@@ -21,6 +21,7 @@ def _concat(F, data: list[Tensor], *, axis: int) -> Tensor:
 
 @_concat.infer
 def _(t, data, *, axis):
+    t.require_shape(*data)
     shape = list(data[0].shape)
     shape[axis] = sum(item.shape[axis] for item in data)
     return t.out(tuple(shape), t.same_dtype(*data))
