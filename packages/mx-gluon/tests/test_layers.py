@@ -15,6 +15,8 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 import layer_cases
 
+from mx_gluon.testing import check_layer
+
 with open(layer_cases.EXPECTED) as file:
     EXPECTED = json.load(file)
 
@@ -43,9 +45,39 @@ def test_loss_equals_mxnet(name, loss, kind):
     compare(layer_cases.run_loss(mx, loss, kind), EXPECTED[f"loss {name}"])
 
 
-@pytest.mark.parametrize(("name", "layer", "shape"), LAYERS[:8], ids=[case[0] for case in LAYERS[:8]])
-def test_hybridized_is_the_same(name, layer, shape):
-    x = mx.nd.array(layer_cases.wave(shape))
-    before = layer(x).asnumpy()
-    layer.hybridize(static_alloc=True)
-    np.testing.assert_array_equal(layer(x).asnumpy(), before)
+CHECKED = [case for case in layer_cases.layers(mx.gluon.nn) if case[0] != "batchnorm_global"]
+
+
+@pytest.mark.parametrize(("name", "layer", "shape"), CHECKED, ids=[case[0] for case in CHECKED])
+def test_layer_holds_together(name, layer, shape):
+    check_layer(layer, shape)
+
+
+def test_layers_with_numbers_and_chance_hold_together():
+    check_layer(mx.gluon.nn.Embedding(7, 3), np.array([[0, 6, 2], [3, 3, 1]]), differentiate_inputs=False)
+    check_layer(mx.gluon.nn.Dropout(0.5), (3, 4), is_train=False)
+    check_layer(mx.gluon.nn.BatchNorm(use_global_stats=True), (4, 3))
+
+
+def test_dropout_while_training():
+    mx.random.seed(0)
+    layer = mx.gluon.nn.Dropout(0.25)
+    x = mx.nd.ones((100, 100))
+    assert layer(x).asnumpy().mean() == 1
+    with mx.autograd.record():
+        y = layer(x).asnumpy()
+    assert set(np.unique(y)) == {0, np.float32(1 / 0.75)}
+    assert abs((y == 0).mean() - 0.25) < 0.02
+
+
+class WrongGradient(mx.autograd.Function):
+    def forward(self, x):
+        return x * 2
+
+    def backward(self, dy):
+        return dy * 3
+
+
+def test_check_layer_finds_a_wrong_gradient():
+    with pytest.raises(AssertionError, match="central difference"):
+        check_layer(mx.gluon.nn.Lambda(lambda x: WrongGradient()(x)), (2, 3))
