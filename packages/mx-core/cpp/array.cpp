@@ -39,6 +39,11 @@ PyObject *array_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     new (&a->tensor) Tensor();
     new (&a->edge) Edge();
     Object owner(o);
+    if (source == Py_None) {  // what unpickling starts from; __setstate__ follows
+      static const int64_t nothing = 0;
+      a->tensor = empty_tensor(host_device(), intern_type(MX_FLOAT32, {&nothing, 1}));
+      return owner.release();
+    }
     if (!source || !is_array(source)) fail("TypeError", "NDArray objects are made by mx.nd.array, mx.nd.zeros and other functions");
     a->tensor = as_array(source)->tensor;
     a->edge = as_array(source)->edge;
@@ -147,6 +152,17 @@ PyObject *array_item(PyObject *o, PyObject *) {
     copy_bytes(host_device(), buffer, t.device(), t.data(), static_cast<size_t>(t.type->bytes));
     return scalar_value(buffer, t.type->dtype);
   });
+}
+
+// As MXNet: a NumPy scalar for an array of one dimension, a Python number otherwise.
+PyObject *array_asscalar(PyObject *o, PyObject *none) {
+  PyObject *value = array_item(o, none);
+  const TensorType *type = as_array(o)->tensor.type;
+  PyObject *scalar_class = python_side.dtypes[type->dtype];
+  if (!value || type->ndim != 1 || !scalar_class || !PyCallable_Check(scalar_class)) return value;
+  PyObject *scalar = PyObject_CallOneArg(scalar_class, value);
+  Py_DECREF(value);
+  return scalar;
 }
 
 PyObject *array_wait_to_read(PyObject *o, PyObject *) {
@@ -281,15 +297,19 @@ PyObject *array_attach(PyObject *o, PyObject *args) {
     int req;
     if (!PyArg_ParseTuple(args, "Oi", &grad, &req)) return nullptr;
     NDArray *a = as_array(o);
-    if (req == kNull) {
-      a->edge = Edge();
-      return Py_NewRef(Py_None);
-    }
     if (grad != Py_None) expect_array(grad, "the gradient");
     auto v = Ref<Variable>::adopt(new Variable);
     v->req = req;
     v->grad = grad == Py_None ? nullptr : Py_NewRef(grad);
     a->edge = Edge{{}, v, 0};
+    return Py_NewRef(Py_None);
+  });
+}
+
+PyObject *array_become(PyObject *o, PyObject *other) {
+  return guarded([&]() -> PyObject * {
+    as_array(o)->tensor = expect_array(other, "the array")->tensor;
+    as_array(o)->edge = Edge();
     return Py_NewRef(Py_None);
   });
 }
@@ -367,7 +387,7 @@ PyGetSetDef getset[] = {{"shape", get_shape, nullptr, "Tuple of the array's dime
 
 PyMethodDef methods[] = {
     {"asnumpy", array_asnumpy, METH_NOARGS, "Returns a copy of the array as numpy.ndarray; waits for pending work."},
-    {"asscalar", array_item, METH_NOARGS, "Returns the value of an array of one element as a Python number; waits for pending work."},
+    {"asscalar", array_asscalar, METH_NOARGS, "Returns the value of an array of one element as a scalar; waits for pending work."},
     {"item", array_item, METH_NOARGS, "Returns the value of an array of one element as a Python number; waits for pending work."},
     {"wait_to_read", array_wait_to_read, METH_NOARGS, "Waits until all pending writes to the array are done."},
     {"wait_to_write", array_wait_to_write, METH_NOARGS, "Waits until all pending reads of and writes to the array are done."},
@@ -383,6 +403,7 @@ PyMethodDef methods[] = {
     {"_copy_to", array_copy_to, METH_O, nullptr},
     {"_detach", array_detach, METH_NOARGS, nullptr},
     {"_attach_grad", array_attach, METH_VARARGS, nullptr},
+    {"_become", array_become, METH_O, nullptr},
     {"_share_variable", array_share_variable, METH_O, nullptr},
     {"_data_ptr", array_data_ptr, METH_NOARGS, nullptr},
     {"_shares_memory", array_shares, METH_O, nullptr},

@@ -10,7 +10,8 @@ PyObject *index_row(PyObject *self, int64_t i) {
   const Tensor &t = as_array(self)->tensor;
   int64_t n = t.type->shape[0];
   if (i < -n || i >= n)
-    fail("IndexError", "index " + std::to_string(i) + " is out of bounds for axis 0 with size " + std::to_string(n));
+    fail("IndexError", "[getitem] index " + std::to_string(i) + " is out of bounds for axis 0 with size " + std::to_string(n) +
+                           (n ? ": it must lie between " + std::to_string(-n) + " and " + std::to_string(n - 1) : ": it is empty"));
   if (i < 0) i += n;
   const TensorType *type = row_type(t.type);
   return new_array({t.chunk, t.offset + i * type->bytes, type});

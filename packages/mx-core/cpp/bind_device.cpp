@@ -102,9 +102,11 @@ Device *device_from_object(PyObject *o) {
     PyErr_Clear();
     fail("TypeError", std::string("ctx must be a Context such as mx.cpu(), got ") + Py_TYPE(o)->tp_name);
   }
-  int32_t t = static_cast<int32_t>(PyLong_AsLong(type.get())), i = static_cast<int32_t>(PyLong_AsLong(id.get()));
+  long t = PyLong_AsLong(type.get()), i = PyLong_AsLong(id.get());
   if (PyErr_Occurred()) throw PythonError();
-  return open_device(t, i);
+  if (t < 1 || t > 7 || i < 0 || i > INT32_MAX)
+    fail("ParameterError", "a context has a device number from 0 to 2147483647, got " + std::to_string(i));
+  return open_device(static_cast<int32_t>(t), static_cast<int32_t>(i));
 }
 
 PyObject *context_object(Device *device) {

@@ -98,6 +98,7 @@ py::object prepare(const std::string &op, int32_t device_type, int32_t device_id
                    const py::sequence &out_types, const py::dict &params, int32_t n_scalars) {
   return call_python([&]() -> py::object {
     Device *device = open_device(device_type, device_id);
+    if (!has_kernel(device->table->name, op)) return py::none();
     std::vector<mx_tensor_type> in, out;
     for (const TensorType *t : types_from(in_types)) in.push_back(t->view());
     for (const TensorType *t : types_from(out_types)) out.push_back(t->view());

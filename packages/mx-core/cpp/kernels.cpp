@@ -38,6 +38,8 @@ void add_kernel_table(const mx_kernel_table *table) {
   }
 }
 
+bool has_kernel(const std::string &device, const std::string &op) { return kernels().count({device, op}) != 0; }
+
 std::vector<std::string> kernel_names(const std::string &device) {
   std::vector<std::string> names;
   for (const auto &[key, list] : kernels())

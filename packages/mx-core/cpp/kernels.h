@@ -14,6 +14,7 @@ namespace mx {
 
 // Throws std::runtime_error for a wrong ABI version or size.
 void add_kernel_table(const mx_kernel_table *table);
+bool has_kernel(const std::string &device, const std::string &op);
 std::vector<std::string> kernel_names(const std::string &device);
 
 // A kernel made ready for one signature; shared by the plans that use it.

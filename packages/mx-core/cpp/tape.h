@@ -22,7 +22,7 @@ struct Edge {
   Ref<TapeNode> node;
   Ref<Variable> variable;
   int32_t index = 0;
-  explicit operator bool() const { return node || variable; }
+  explicit operator bool() const;  // there is something to differentiate for: not a variable with grad_req null
   bool operator==(const Edge &o) const {
     return node.get() == o.node.get() && variable.get() == o.variable.get() && index == o.index;
   }
@@ -48,6 +48,8 @@ struct Variable {
     if (--references == 0) delete this;
   }
 };
+
+inline Edge::operator bool() const { return node || (variable && variable->req != kNull); }
 
 struct SavedTensor {
   Tensor tensor;

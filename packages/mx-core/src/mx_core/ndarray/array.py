@@ -335,17 +335,20 @@ def detach(self: Any) -> Any:
 # ---- pickling ------------------------------------------------------------------------------------------------------
 
 
-def _unpickle(content: bytes) -> Any:
-    from ..serialize import load_array
-
-    return load_array(content)
-
-
+# As MXNet pickles arrays, so that pickles of either side load in the other.
 @_method
 def __reduce__(self: Any) -> tuple[Any, ...]:
     from ..serialize import dump_array
 
-    return _unpickle, (dump_array(self),)
+    return NDArray, (None,), {"handle": bytearray(dump_array(self))}
+
+
+@_method
+def __setstate__(self: Any, state: dict[str, Any]) -> None:
+    from ..serialize import load_array
+
+    if state["handle"] is not None:
+        self._become(load_array(bytes(state["handle"])))
 
 
 @_method
