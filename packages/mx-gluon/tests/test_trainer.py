@@ -14,8 +14,9 @@ CONTEXTS = [mx.cpu(0), mx.cpu(1)]
 
 def network(contexts, seed=3):
     mx.random.seed(seed)
+    # Names of its own: Trainer sorts parameters by name, as MXNet does, and dense10 comes before dense9.
     net = nn.HybridSequential()
-    net.add(nn.Dense(8, activation="tanh", in_units=5), nn.Dense(3, in_units=8))
+    net.add(nn.Dense(8, activation="tanh", in_units=5, prefix="a_"), nn.Dense(3, in_units=8, prefix="b_"))
     net.initialize(mx.init.Normal(0.5), ctx=contexts)
     return net
 
