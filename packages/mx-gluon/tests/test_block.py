@@ -386,7 +386,7 @@ def test_deduplicate(tmp_path):
     net.add(first, nn.Dense(3, in_units=3, params=first.params))
     net.initialize()
     net.save_parameters(path, deduplicate=True)
-    assert sorted(nd.load(path)) == ["0.bias", "0.weight"]
+    assert sorted(nd.load(path)) == ["1.bias", "1.weight"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         net.load_parameters(path)

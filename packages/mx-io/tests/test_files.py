@@ -62,7 +62,14 @@ def test_csv_iter(tmp_path):
     assert [b.pad for b in batches] == [0, 1]
     assert batches[1].data[0].asnumpy().tolist() == [[[9, 10], [11, 12]], [[1, 2], [3, 4]]]
     assert batches[0].label[0].asnumpy().tolist() == [0, 1]
-    assert len(list(mx.io.CSVIter(round_batch=False, **options))) == 1
+    iterator.reset()
+    assert iterator.next().data[0].asnumpy()[:, 0, 0].tolist() == [5, 9]
+    whole = mx.io.CSVIter(round_batch=False, dtype="int32", **options)
+    for _ in range(2):
+        assert [(b.data[0].asnumpy()[0, 0, 0], b.pad) for b in whole] == [(1, 0), (9, 1)]
+        whole.reset()
+    assert whole.provide_data[0].dtype is np.int32
+    assert whole.provide_label == [("softmax_label", (2,))]
     with pytest.raises(ValueError, match=r"4 numbers a line, shape \(3,\) needs 3"):
         mx.io.CSVIter(str(tmp_path / "data.csv"), (3,))
     (tmp_path / "bad.csv").write_text("1,2\n3\n")

@@ -27,7 +27,9 @@ def test_last_batch(handle, expected, pads):
     assert rows(iterator) == expected
     iterator.reset()
     if handle == "roll_over":
-        assert rows(iterator) == [[8, 9, 0, 1], [2, 3, 4, 5], [6, 7, 8, 9]]
+        batches = list(iterator)
+        assert rows(batches) == [[8, 9, 0, 1], [2, 3, 4, 5], [6, 7, 8, 9]]
+        assert [batch.pad for batch in batches] == [2, 0, 0]
     else:
         assert [batch.pad for batch in iterator] == pads
     iterator.hard_reset()
@@ -35,18 +37,27 @@ def test_last_batch(handle, expected, pads):
 
 
 def test_descriptions_and_types():
-    iterator = mx.io.NDArrayIter({"b": data(), "a": nd.ones((10, 3))}, np.arange(10, dtype="int32"), 5)
+    label = nd.arange(10, dtype="int32")
+    iterator = mx.io.NDArrayIter({"b": data().astype("float64"), "a": nd.ones((10, 3))}, label, 5)
     assert [d.name for d in iterator.provide_data] == ["a", "b"]
     assert iterator.provide_data[1] == ("b", (5, 2))
     assert iterator.provide_label[0].name == "softmax_label"
     assert iterator.provide_label[0].dtype is np.int32
     batch = next(iterator)
     assert batch.label[0].dtype == np.int32
-    assert batch.index.tolist() == [0, 1, 2, 3, 4]
+    assert batch.data[1].dtype == np.float32
+    assert batch.index is None
+    assert [(name, array.shape) for name, array in iterator.data] == [("a", (10, 3)), ("b", (10, 2))]
     assert str(batch) == "DataBatch: data shapes: [(5, 3), (5, 2)] label shapes: [(5,)]"
     several = mx.io.NDArrayIter([data(), data()], batch_size=5)
     assert [d.name for d in several.provide_data] == ["_0_data", "_1_data"]
     assert several.provide_label == []
+
+
+def test_batches_larger_than_the_data():
+    (batch,) = mx.io.NDArrayIter(data(3), batch_size=7)
+    assert batch.data[0].asnumpy()[:, 0].tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert batch.pad == 4
 
 
 def test_shuffle():
@@ -60,8 +71,6 @@ def test_shuffle():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="batch_size needs to be smaller than data size 10, got 11"):
-        mx.io.NDArrayIter(data(), batch_size=11)
     with pytest.raises(ValueError, match="softmax_label has 9 examples, data has 10"):
         mx.io.NDArrayIter(data(), np.arange(9))
     with pytest.raises(ValueError, match="'pad', 'discard' or 'roll_over'"):

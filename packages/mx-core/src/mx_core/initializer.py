@@ -398,7 +398,8 @@ class FusedRNN(Initializer):
     """Fills the packed parameter vector of the RNN operator, matrix by matrix.
 
     init: initializer of the matrices (None: the network's).  num_hidden, num_layers, mode ("rnn_relu", "rnn_tanh",
-    "lstm", "gru"), bidirectional: as the operator's.  forget_bias: the LSTM's. Biases are 0 otherwise.
+    "lstm", "gru"), bidirectional: as the operator's.  forget_bias: both biases of the LSTM's forget gate, as in MXNet;
+    the others are 0.
     """
 
     def __init__(
@@ -449,7 +450,7 @@ class FusedRNN(Initializer):
                 parts.append(block.asnumpy().ravel())
         bias = np.zeros((biases // (2 * rows), 2, gates, hidden), dtype=arr.dtype)
         if self._mode == "lstm":
-            bias[:, 0, 1] = self._forget_bias
+            bias[:, :, 1] = self._forget_bias
         packed = np.concatenate([*parts, bias.ravel()])
         if packed.size != arr.size:
             msg = f"[FusedRNN] {desc} has {arr.size} elements, {packed.size} expected for these layers"

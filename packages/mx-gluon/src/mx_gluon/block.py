@@ -266,10 +266,8 @@ class Block:
         """
         params = self._collect_params_with_prefix()
         if deduplicate:
-            first = {}
-            for key, parameter in params.items():
-                first.setdefault(parameter, key)
-            params = {key: parameter for parameter, key in first.items()}
+            names = {parameter: key for key, parameter in params.items()}  # the last name of each, as MXNet
+            params = {key: parameter for parameter, key in names.items()}
         nd.save(filename, {key: parameter._reduce() for key, parameter in params.items()})
 
     def load_parameters(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mx_core import ndarray as nd
 from mx_core.errors import ParameterError, RecordFileError, ShapeError
 
 from .iterators import NDArrayIter
@@ -106,8 +107,8 @@ class CSVIter(NDArrayIter):
     """Batches of the lines of a comma-separated file.
 
     data_csv, label_csv: paths; without labels they are 0.  data_shape, label_shape: shape of one example.  batch_size.
-    round_batch: fill the last batch from the start, otherwise it is left out.  dtype: element type of data and labels.
-    data_name, label_name: names of the inputs.
+    round_batch: the next epoch begins after the examples that filled the last batch.  dtype: element type of data and
+    labels.  data_name, label_name: names of the inputs. ``batch.pad`` examples only fill the last batch.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class CSVIter(NDArrayIter):
         round_batch: bool = True,
         dtype: Any = "float32",
         data_name: str = "data",
-        label_name: str = "label",
+        label_name: str = "softmax_label",
         **_: Any,
     ) -> None:
         data = _read_csv(data_csv, tuple(data_shape), dtype)
@@ -129,14 +130,21 @@ class CSVIter(NDArrayIter):
         )
         if tuple(label_shape) == (1,):
             label = label.reshape(len(label))
+        self.round_batch = round_batch
         super().__init__(
-            data,
-            label,
+            nd.array(data, dtype=dtype),
+            nd.array(label, dtype=dtype),
             batch_size,
-            last_batch_handle="pad" if round_batch else "discard",
             data_name=data_name,
             label_name=label_name,
         )
+
+    def reset(self) -> None:
+        """Begins the next epoch."""
+        overflow = self.cursor - self.num_data  # of a finished epoch: how many examples filled its last batch
+        super().reset()
+        if self.round_batch and overflow > 0:
+            self.cursor += overflow
 
 
 def _read_csv(path: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:

@@ -37,9 +37,8 @@ def _as_numpy(name: str, array: Any) -> np.ndarray[Any, Any]:
     if isinstance(array, nd.NDArray):
         return array.asnumpy()
     if hasattr(array, "shape") and hasattr(array, "__getitem__"):
-        array = np.asarray(array)  # reads h5py-like data sets
-        # float64 becomes float32: MXNet's arrays of NumPy arrays are float32 unless told otherwise.
-        return array.astype(np.float32) if array.dtype == np.float64 else array
+        # NumPy arrays become float32 whatever they hold, as in MXNet; NDArrays keep their element type.
+        return np.asarray(array).astype(np.float32, copy=False)
     msg = f"Invalid type '{type(array)}' for {name}, should be NDArray or numpy.ndarray"
     raise ParameterError(msg)
 
@@ -47,8 +46,8 @@ def _as_numpy(name: str, array: Any) -> np.ndarray[Any, Any]:
 class NDArrayIter(DataIter):
     """Batches of arrays in memory.
 
-    data, label: an array, a list, or a dict by name, of arrays of one length (NumPy or NDArray).  batch_size: examples
-    per batch.  shuffle: a new random order at construction and each reset (``np.random.seed``).  last_batch_handle:
+    data, label: an array, a list, or a dict by name, of arrays of one length (NumPy, as float32, or NDArray).
+    batch_size: examples per batch.  shuffle: a new random order at construction and each reset (``np.random.seed``).  last_batch_handle:
     "pad" the last batch from the start of the data (``batch.pad`` of them), "discard" it, or "roll_over" its examples
     into the next epoch.  data_name, label_name: names of single arrays.  layout: of provide_data.
 
@@ -72,17 +71,14 @@ class NDArrayIter(DataIter):
         if last_batch_handle not in ("pad", "discard", "roll_over"):
             msg = f"[NDArrayIter] last_batch_handle must be 'pad', 'discard' or 'roll_over', got {last_batch_handle!r}"
             raise ParameterError(msg)
-        self.data = _named_arrays(data, False, data_name)
-        self.label = _named_arrays(label, True, label_name)
-        self.num_data = self.data[0][1].shape[0]
-        for name, array in self.data + self.label:
+        self._data = _named_arrays(data, False, data_name)
+        self._label = _named_arrays(label, True, label_name)
+        self.num_data = self._data[0][1].shape[0]
+        for name, array in self._data + self._label:
             if array.shape[0] != self.num_data:
-                msg = f"[NDArrayIter] {name} has {array.shape[0]} examples, {self.data[0][0]} has {self.num_data}"
+                msg = f"[NDArrayIter] {name} has {array.shape[0]} examples, {self._data[0][0]} has {self.num_data}"
                 raise ShapeError(msg)
-        if self.num_data < batch_size:
-            msg = f"[NDArrayIter] batch_size needs to be smaller than data size {self.num_data}, got {batch_size}"
-            raise ParameterError(msg)
-        self.num_source = len(self.data)
+        self.num_source = len(self._data)
         self.shuffle = shuffle
         self.last_batch_handle = last_batch_handle
         self.layout = layout
@@ -95,19 +91,30 @@ class NDArrayIter(DataIter):
         return [DataDesc(n, (self.batch_size, *a.shape[1:]), a.dtype.type, self.layout) for n, a in arrays]
 
     @property
+    def data(self) -> list[tuple[str, Any]]:
+        """(name, NDArray) pairs of all the data."""
+        return [(name, nd.array(array, dtype=array.dtype)) for name, array in self._data]
+
+    @property
+    def label(self) -> list[tuple[str, Any]]:
+        """(name, NDArray) pairs of all the labels."""
+        return [(name, nd.array(array, dtype=array.dtype)) for name, array in self._label]
+
+    @property
     def provide_data(self) -> list[DataDesc]:
         """Names, shapes, element types and layout of the data."""
-        return self._descriptions(self.data)
+        return self._descriptions(self._data)
 
     @property
     def provide_label(self) -> list[DataDesc]:
         """Names, shapes, element types and layout of the labels."""
-        return self._descriptions(self.label)
+        return self._descriptions(self._label)
 
     def _begin_epoch(self) -> None:
         if self.shuffle:
             np.random.shuffle(self.idx)  # noqa: NPY002 - np.random.seed decides, as MXNet
         self._order = np.concatenate([self._held, self.idx]) if self._held.size else self.idx
+        self._n_rolled = self._held.size
         self._held = self.idx[:0]
         self.cursor = -self.batch_size
 
@@ -133,7 +140,7 @@ class NDArrayIter(DataIter):
     def _indices(self) -> np.ndarray[Any, Any]:
         chosen = self._order[self.cursor : self.cursor + self.batch_size]
         if len(chosen) < self.batch_size:
-            chosen = np.concatenate([chosen, self._order[: self.batch_size - len(chosen)]])
+            chosen = np.concatenate([chosen, np.resize(self._order, self.batch_size - len(chosen))])
         return chosen
 
     def _take(self, arrays: list[tuple[str, Any]]) -> list[Any]:
@@ -145,19 +152,18 @@ class NDArrayIter(DataIter):
 
     def getdata(self) -> list[Any]:
         """The current batch's data."""
-        return self._take(self.data)
+        return self._take(self._data)
 
     def getlabel(self) -> list[Any]:
         """The current batch's labels."""
-        return self._take(self.label)
-
-    def getindex(self) -> np.ndarray[Any, Any]:
-        """The example numbers of the current batch."""
-        return self._indices()
+        return self._take(self._label)
 
     def getpad(self) -> int:
-        """How many examples at the end of the current batch come from the start of the data again."""
-        return max(0, self.cursor + self.batch_size - len(self._order)) if self.last_batch_handle == "pad" else 0
+        """How many examples of the current batch do not count: those from the start of the data again, at the end of
+        the last batch; or, of a first batch that begins with examples rolled over, those, as in MXNet."""
+        if self.last_batch_handle == "roll_over":
+            return self._n_rolled if self.cursor == 0 else 0
+        return max(0, self.cursor + self.batch_size - len(self._order))
 
 
 class ResizeIter(DataIter):
