@@ -47,9 +47,10 @@ class NDArrayIter(DataIter):
     """Batches of arrays in memory.
 
     data, label: an array, a list, or a dict by name, of arrays of one length (NumPy, as float32, or NDArray).
-    batch_size: examples per batch.  shuffle: a new random order at construction and each reset (``np.random.seed``).  last_batch_handle:
-    "pad" the last batch from the start of the data (``batch.pad`` of them), "discard" it, or "roll_over" its examples
-    into the next epoch.  data_name, label_name: names of single arrays.  layout: of provide_data.
+    batch_size: examples per batch.  shuffle: a new random order at construction and each reset (``np.random.seed``).
+    last_batch_handle: "pad" the last batch from the start of the data (``batch.pad`` of them), "discard" it, or
+    "roll_over" its examples into the next epoch.  data_name, label_name: names of single arrays.  layout: of
+    provide_data.
 
     >>> batches = NDArrayIter(np.arange(6).reshape(3, 2), np.arange(3), batch_size=2)
     >>> [(batch.data[0].shape, batch.pad) for batch in batches]
