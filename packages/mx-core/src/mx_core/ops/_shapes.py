@@ -193,6 +193,9 @@ def split_bounds(name: str, size: int, sections: int, indices: IntTuple = ()) ->
             raise ShapeError(msg)
         part = size // sections
         return [(i * part, (i + 1) * part) for i in range(sections)]
+    if not indices:
+        msg = f"[{name}] needs indices or sections > 0, got neither"
+        raise ParameterError(msg)
     ends = (*indices[1:], size)
     if any(not 0 <= start <= end <= size for start, end in zip(indices, ends, strict=True)):
         msg = f"[{name}] indices must rise from 0 to the axis' size {size}, got {indices}"

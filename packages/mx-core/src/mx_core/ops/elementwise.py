@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from ..dtypes import BOOL, is_float
-from ..errors import ShapeError
+from ..errors import ParameterError, ShapeError
 from ..op import DType, OpDef, Tensor, op
 
 _LN2, _LN10, _ROOT_PI = math.log(2.0), math.log(10.0), math.sqrt(math.pi)
@@ -136,6 +136,9 @@ def smooth_l1(F, data: Tensor, *, scalar: float = 1.0) -> Tensor:
 
     scalar: s, the square root of the curvature at 0.
     """
+    if scalar == 0.0:
+        msg = "[smooth_l1] scalar must not be 0"
+        raise ParameterError(msg)
     squared = scalar * scalar
     size = F.abs(data)
     return F._where(size < 1.0 / squared, F.square(data) * (0.5 * squared), size - 0.5 / squared)

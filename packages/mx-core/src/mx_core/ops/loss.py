@@ -10,7 +10,8 @@ import math
 
 from ..errors import ShapeError
 from ..op import Enum, Range, Tensor, op
-from .nn import require_float
+from ..op.inference import is_complete
+from .linear import check_types
 
 _Normalization = Enum("null", "batch", "valid")
 
@@ -42,7 +43,7 @@ def _(F, dy, y, data, *, grad_scale, valid_thresh, normalization):
     if normalization == "valid":
         count = F._reduce(data > valid_thresh, op="sum", axes=tuple(range(data.ndim)), keepdims=True)
         return F._broadcast(grad_scale / F._maximum_scalar(count, scalar=1.0), shape=data.shape)
-    scale = grad_scale / data.shape[0] if normalization == "batch" else grad_scale
+    scale = grad_scale / max(*data.shape[:1], 1) if normalization == "batch" else grad_scale
     return F.full(data.shape, scale, data.dtype)
 
 
@@ -82,35 +83,28 @@ def SoftmaxOutput(
     multi_output divides by the number of positions, too.  smooth_alpha: how much of each label is spread over the
     other classes.  out_grad: multiply by the gradient that reaches the output, which is ignored otherwise.
     """
-    _check_label(data, label, multi_output, preserve_shape)
+    check_types(SoftmaxOutput, data, label, multi_output=multi_output, preserve_shape=preserve_shape)
     axis, shape = _softmax_rows(data, label.shape, multi_output, preserve_shape)
     return F._softmax(data.reshape(shape), axis=axis).reshape(data.shape)
 
 
-def _check_label(data, label, multi_output, preserve_shape):
-    require_float("SoftmaxOutput", data)
-    if data.ndim < 2:
-        msg = f"[SoftmaxOutput] data must be (n, k, ...), got {data.shape}"
-        raise ShapeError(msg)
-    if label.shape == data.shape:
-        return
-    axis, shape = _softmax_rows(data, label.shape, multi_output, preserve_shape)
-    rows = math.prod(shape) // max(shape[axis], 1)
-    if label.size != rows or label.shape[:1] != data.shape[:1]:
-        expected = (
-            (data.shape[0], *data.shape[2:]) if multi_output else data.shape[:-1] if preserve_shape else shape[:1]
-        )
-        msg = f"[SoftmaxOutput] label must have shape {expected} for data {data.shape}, got {label.shape}"
-        raise ShapeError(msg)
-
-
 @SoftmaxOutput.infer
-def _(t, data, label, *, multi_output):
+def _(t, data, label, *, multi_output, preserve_shape):
     t.float_type(data)
     if label.dtype is None:
         t.unify_dtype(label, data.dtype)
-    if label.shape is None and data.shape is not None and len(data.shape) > 1:
-        t.unify_shape(label, (data.shape[0], *data.shape[2:]) if multi_output else data.shape[:-1])
+    if data.shape is None:
+        return t.like(data)
+    if len(data.shape) < 2:
+        t.fail_shape(f"data must be (n, k, ...), got {data.shape}")
+    expected = (data.shape[0], *data.shape[2:]) if multi_output else data.shape[:-1]
+    if label.shape is None:
+        t.unify_shape(label, expected)
+    elif is_complete(data.shape) and is_complete(label.shape) and label.shape != data.shape:
+        axis, shape = _softmax_rows(data, label.shape, multi_output, preserve_shape)
+        rows = math.prod(shape) // max(shape[axis], 1)
+        if math.prod(label.shape) != rows or label.shape[:1] != data.shape[:1]:
+            t.fail_shape(f"label must have shape {expected} for data {data.shape}, got {label.shape}")
     return t.like(data)
 
 
@@ -172,9 +166,7 @@ def regression(name, forward, residual, summary):
     """Define a *RegressionOutput: ``forward(F, x)``, gradient ``residual(F, y - label) * grad_scale / k``."""
 
     def function(F, data: Tensor, label: Tensor, *, grad_scale: float = 1.0) -> Tensor:
-        if label.shape != data.shape and not (label.size == data.size and label.shape[:1] == data.shape[:1]):
-            msg = f"[{name}] label must have data's shape {data.shape}, got {label.shape}"
-            raise ShapeError(msg)
+        check_types(opdef, data, label)
         return forward(F, data)
 
     opdef = op(
@@ -196,6 +188,10 @@ def regression(name, forward, residual, summary):
             t.unify_dtype(label, data.dtype)
         if label.shape is None and data.shape is not None:
             t.unify_shape(label, data.shape[:1] if data.shape[1:] == (1,) else data.shape)
+        elif is_complete(data.shape) and is_complete(label.shape):
+            same = label.shape == data.shape or label.shape[:1] == data.shape[:1]
+            if not same or math.prod(label.shape) != math.prod(data.shape):
+                t.fail_shape(f"label must have data's shape {data.shape}, got {label.shape}")
         return t.like(data)
 
     return opdef

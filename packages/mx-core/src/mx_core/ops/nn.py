@@ -234,6 +234,9 @@ def softmin(
 def SoftmaxActivation(F, data: Tensor, *, mode: Enum("channel", "instance") = "instance") -> Tensor:
     """softmax over all but the first axis (instance), or over axis 1 (channel). MXNet's older name for softmax."""
     require_float("SoftmaxActivation", data)
+    if not data.ndim:
+        msg = "[SoftmaxActivation] data must be (n, ...), got ()"
+        raise ShapeError(msg)
     if mode == "channel":
         return F._softmax(data, axis=normal_axis("SoftmaxActivation", 1, data.ndim))
     flat = data.reshape((data.shape[0], math.prod(data.shape[1:])))

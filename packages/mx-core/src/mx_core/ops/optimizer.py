@@ -8,6 +8,7 @@ float32 copy of a float16 weight.
 from __future__ import annotations
 
 from ..dtypes import FLOAT32
+from ..errors import ShapeError
 from ..op import Runtime, Tensor, op
 
 
@@ -252,7 +253,10 @@ def lamb_update_phase2(
     upper_bound: float = -1.0,
 ) -> Tensor:
     """``weight - lr * r1 / r2 * g``, r1 the (bounded) norm of weight and r2 that of g, arrays of shape (1,)."""
-    length = r1
+    if r1.size != 1 or r2.size != 1:
+        msg = f"[lamb_update_phase2] r1 and r2 must be norms, arrays of one element, got {r1.shape} and {r2.shape}"
+        raise ShapeError(msg)
+    length, r2 = r1.reshape((1,)), r2.reshape((1,))
     if lower_bound >= 0.0:
         length = F._maximum_scalar(length, scalar=lower_bound)
     if upper_bound >= 0.0:

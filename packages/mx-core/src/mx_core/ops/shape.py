@@ -49,7 +49,7 @@ def Reshape(
     """
     if not shape and target_shape:
         codes = tuple(size or -1 for size in target_shape)
-        shape = (data.shape[0], *codes[1:]) if keep_highest else codes
+        shape = (*data.shape[:1], *codes[1:]) if keep_highest else codes
     elif not shape:
         msg = f"[Reshape] shape is required, for example shape=(-1,), got () for data {data.shape}"
         raise ParameterError(msg)
@@ -83,6 +83,9 @@ def reshape_like(
 @op(aliases=["flatten"], method="flatten")
 def Flatten(F, data: Tensor) -> Tensor:
     """``data`` as a matrix: (n, c, h, w) becomes (n, c * h * w), and (n,) becomes (n, 1)."""
+    if not data.ndim:
+        msg = "[Flatten] data must have at least one dimension, got ()"
+        raise ShapeError(msg)
     return F._view(data, shape=(data.shape[0], math.prod(data.shape[1:])))
 
 
@@ -276,6 +279,8 @@ def space_to_depth(F, data: Tensor, *, block_size: int) -> Tensor:
 @op(method=True, differentiable=False)
 def shape_array(F, data: Tensor) -> Tensor:
     """data's shape as an int64 array of length ndim."""
+    if not data.ndim:
+        return F.zeros((0,), "int64")
     return F._concat(*[F.full((1,), dim, "int64") for dim in data.shape], axis=0)
 
 
