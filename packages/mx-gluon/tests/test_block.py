@@ -406,3 +406,34 @@ def test_constant():
     assert net(nd.ones((2, 2))).asnumpy().tolist() == [[2, 3], [2, 3]]
     with pytest.raises(ValueError, match="doesn't match new value"):
         net.params.get_constant("c", nd.array([[1, 3]]))
+
+
+class Reads(gluon.HybridBlock):
+    """A function of an input and one parameter of partly known shape."""
+
+    def __init__(self, function, shape):
+        super().__init__()
+        self.function = function
+        self.w = self.params.get("w", shape=shape, allow_deferred_init=True)
+
+    def hybrid_forward(self, F, x, w):
+        return self.function(F, x, w)
+
+
+@pytest.mark.parametrize(("function", "shape", "expected"), [
+    (lambda F, x, w: x + w, (0, 0), (2, 4)),
+    (lambda F, x, w: x * F.exp(w), (0, 0), (2, 4)),
+    (lambda F, x, w: F.elemwise_mul(x, w), (0, 0), (2, 4)),
+    (lambda F, x, w: F.where(x > 0, x, w), (0, 0), (2, 4)),
+    (lambda F, x, w: F.FullyConnected(x, F.sigmoid(w) * 2, num_hidden=3, no_bias=True), (3, 0), (3, 4)),
+    (lambda F, x, w: F.LayerNorm(x, w, F.zeros_like(w)), (0,), (4,)),
+    (lambda F, x, w: F.Embedding(x, w, input_dim=5, output_dim=3), (5, 0), (5, 3)),
+    (lambda F, x, w: F.FullyConnected(
+        F.concat(x.sum(axis=1, keepdims=True), F.random.uniform(shape=(2, 3)), x * 2 - 1, F.zeros((2, 1)), dim=1),
+        w, num_hidden=3, no_bias=True), (3, 0), (3, 9)),
+])  # fmt: skip
+def test_inference_of_parameters(function, shape, expected):
+    net = Reads(function, shape)
+    net.initialize()
+    net(nd.ones((2, 4)))
+    assert net.w.shape == expected

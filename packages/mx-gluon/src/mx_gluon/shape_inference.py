@@ -118,14 +118,36 @@ class _Call:
         self.params = params
         self.outputs = outputs
 
-    def infer(self) -> bool:
-        """Refines the slots; True if one of them changed."""
+    def infer(self, alike: bool = False) -> bool:
+        """Refines the slots; True if one of them changed.
+
+        Pointwise operators of one input pass shapes back from output to input. ``alike``: assume that those of
+        several inputs do not broadcast either, which is what the operators of Symbol mean in MXNet.
+        """
         given = ["absent" if slot is None else slot for slot in self.inputs]
         in_types, out_types = infer_types(self.op, self.params, given, self.outputs)
         changed = False
         for slot, found in zip((*self.inputs, *self.outputs), (*in_types, *out_types), strict=True):
             if slot is not None and found is not None and (slot.dtype, slot.shape) != found:
                 slot.dtype, slot.shape = found
+                changed = True
+        pointwise = self.op.opcode is not None or self.op.name == "where"
+        if pointwise and (alike or len(self.inputs) == 1):
+            changed = self._share_shape() or changed
+        return changed
+
+    def _share_shape(self) -> bool:
+        slots = [slot for slot in (*self.inputs, *self.outputs) if slot is not None]
+        known = next((slot.shape for slot in slots if slot.shape is not None and -1 not in slot.shape), None)
+        changed = False
+        for slot in slots if known is not None else ():
+            fits = slot.shape is None or (
+                -1 in slot.shape
+                and len(slot.shape) == len(known)
+                and all(a in (-1, b) for a, b in zip(slot.shape, known, strict=True))
+            )
+            if fits:
+                slot.shape = known
                 changed = True
         return changed
 
@@ -200,8 +222,9 @@ class PartialTracer:
         raise ParameterError(msg)
 
     def _finish(self) -> None:
-        while any([call.infer() for call in self._calls]):
-            pass
+        for alike in (False, True):
+            while any([call.infer(alike) for call in self._calls]):
+                pass
 
 
 def _partial(tracer: PartialTracer, value: Any) -> Any:
