@@ -31,7 +31,7 @@ _RETURNS = dict.fromkeys(
     "array zeros ones full empty arange eye linspace concatenate add subtract multiply divide maximum minimum power "
     "equal not_equal greater greater_equal lesser lesser_equal astype copy copyto as_in_context detach reshape "
     "__add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __rtruediv__ __pow__ __rpow__ __mod__ __neg__ "
-    "__getitem__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __iadd__ __isub__ __imul__ __itruediv__".split(),
+    "__getitem__ __lt__ __le__ __gt__ __ge__ __iadd__ __isub__ __imul__ __itruediv__".split(),
     "NDArray",
 )
 _NOT_TYPED = {*dir(object), "__module__", "__weaklistoffset__", "__array_priority__"} - {
