@@ -13,7 +13,9 @@ from typing import Any
 
 from .errors import ParameterError, PluginError
 
-__all__ = ["ClassRegistry", "registry_of"]
+__all__ = [
+    "ClassRegistry", "get_alias_func", "get_create_func", "get_register_func", "get_registry", "registry_of",
+]  # fmt: skip
 
 _registries: dict[type, ClassRegistry] = {}
 
@@ -98,6 +100,26 @@ class ClassRegistry:
         if spec.startswith("{"):
             return self.create(json.loads(spec))
         return self.find(spec)(*args, **kwargs)
+
+
+def get_registry(base_class: type) -> dict[str, type]:
+    """The classes registered for ``base_class``, by lower-case name: MXNet's ``mx.registry`` functions."""
+    return dict(registry_of(base_class).classes)
+
+
+def get_register_func(base_class: type, nickname: str) -> Callable[..., type]:
+    """``register(cls, name=None)`` for ``base_class``; nickname is the word its errors use."""
+    return registry_of(base_class, nickname).register
+
+
+def get_alias_func(base_class: type, nickname: str) -> Callable[..., Callable[[type], type]]:
+    """``alias(*names)``, a decorator for subclasses of ``base_class``."""
+    return registry_of(base_class, nickname).alias
+
+
+def get_create_func(base_class: type, nickname: str) -> Callable[..., Any]:
+    """``create(name, *args, **kwargs)`` for subclasses of ``base_class``."""
+    return registry_of(base_class, nickname).create
 
 
 def _add_plugin_classes() -> None:
