@@ -50,7 +50,15 @@ def signum(w, g, m, lr, momentum=0.0, wd=0.0, rescale_grad=1.0, clip_gradient=-1
 
 def update(name, oracle, states=0, params=(), positive=False, **options):
     state = uniform(0.1, 1, SHAPE) if positive else normal(SHAPE)
-    options.setdefault("errors", [({}, "needs the parameter lr"), ({"lr": 0.1, "momentun": 1}, "momentun")])
+    wrong = (normal(SHAPE), *[normal((7,))] * (states + 1))
+    options.setdefault(
+        "errors",
+        [
+            ({}, "needs the parameter lr"),
+            ({"lr": 0.1, "momentun": 1}, "momentun"),
+            (wrong, PLAIN, "weight's shape (5, 7), got (7,)"),
+        ],
+    )
     return OpCase(name, oracle, [(normal(SHAPE), normal(SHAPE), *[state] * states)], [PLAIN, FULL, *params], gradient=False,
                   tol={"float16": 2e-2, "float32": 1e-5}, **options)  # fmt: skip
 

@@ -12,6 +12,14 @@ from ..errors import ShapeError
 from ..op import Runtime, Tensor, op
 
 
+def _check_shapes(name, weight, *others):
+    """The gradient and every state must have the weight's shape: states are overwritten in place."""
+    for other in others:
+        if other.shape != weight.shape:
+            msg = f"[{name}] the gradient and the states must have the weight's shape {weight.shape}, got {other.shape}"
+            raise ShapeError(msg)
+
+
 def _clipped(F, grad, rescale_grad, clip_gradient):
     scaled = grad * rescale_grad
     return scaled if clip_gradient < 0.0 else _clip(F, scaled, clip_gradient)
@@ -43,6 +51,7 @@ def sgd_update(
     lazy_update: bool = True,
 ) -> Tensor:
     """``weight - lr * (clip(rescale_grad * grad) + wd * weight)``. lazy_update: only for sparse gradients."""
+    _check_shapes("sgd_update", weight, grad)
     return weight - (_clipped(F, grad, rescale_grad, clip_gradient) + weight * wd) * lr
 
 
@@ -61,6 +70,7 @@ def sgd_mom_update(
     lazy_update: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """``mom = momentum * mom - lr * (clip(rescale_grad * grad) + wd * weight)``; returns ``weight + mom``."""
+    _check_shapes("sgd_mom_update", weight, grad, mom)
     step = (_clipped(F, grad, rescale_grad, clip_gradient) + weight * wd) * lr
     new_mom = mom * momentum - step
     return weight + new_mom, new_mom
@@ -80,6 +90,7 @@ def mp_sgd_update(
     lazy_update: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """sgd_update on weight32; returns it in weight's type."""
+    _check_shapes("mp_sgd_update", weight, grad, weight32)
     wide = F._cast(grad, dtype=FLOAT32)
     new = weight32 - (_clipped(F, wide, rescale_grad, clip_gradient) + weight32 * wd) * lr
     return F._cast(new, dtype=weight.dtype), new
@@ -101,6 +112,7 @@ def mp_sgd_mom_update(
     lazy_update: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """sgd_mom_update on weight32 with a float32 mom; returns the new weight in weight's type."""
+    _check_shapes("mp_sgd_mom_update", weight, grad, mom, weight32)
     wide = F._cast(grad, dtype=FLOAT32)
     new_mom = mom * momentum - (_clipped(F, wide, rescale_grad, clip_gradient) + weight32 * wd) * lr
     new = weight32 + new_mom
@@ -131,6 +143,7 @@ def nag_mom_update(
 ) -> tuple[Tensor, Tensor]:
     """Nesterov: ``g = clip(rescale_grad * grad) + wd * weight, mom = momentum * mom - lr * g``; returns
     ``weight + momentum * mom - lr * g``."""
+    _check_shapes("nag_mom_update", weight, grad, mom)
     return _nag(F, weight, grad, mom, lr, momentum, wd, rescale_grad, clip_gradient)
 
 
@@ -149,6 +162,7 @@ def mp_nag_mom_update(
     clip_gradient: float = -1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """nag_mom_update on weight32 with a float32 mom (MXNet 1.x decays mom by the updated weight here, an accident)."""
+    _check_shapes("mp_nag_mom_update", weight, grad, mom, weight32)
     wide = F._cast(grad, dtype=FLOAT32)
     new, new_mom = _nag(F, weight32, wide, mom, lr, momentum, wd, rescale_grad, clip_gradient)
     return F._cast(new, dtype=weight.dtype), new_mom, new
@@ -179,6 +193,7 @@ def adam_update(
 
     Source: Kingma and Ba 2014.
     """
+    _check_shapes("adam_update", weight, grad, mean, var)
     g = _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_gradient)
     new_mean = mean * beta1 + g * (1.0 - beta1)
     new_var = var * beta2 + F.square(g) * (1.0 - beta2)
@@ -204,6 +219,7 @@ def ftml_update(
     clip_grad: float = -1.0,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Follow the moving leader (Zheng and Kwok 2017); t: the step, from 1."""
+    _check_shapes("ftml_update", weight, grad, d, v, z)
     g = _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_grad)
     new_v = v * beta2 + F.square(g) * (1.0 - beta2)
     new_d = (F.sqrt(new_v / (1.0 - beta2**t)) + epsilon) * ((1.0 - beta1**t) / lr)
@@ -230,6 +246,7 @@ def lamb_update_phase1(
     clip_gradient: float = -1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The direction of LAMB before its norm is scaled (You et al. 2019); t: the step, from 1."""
+    _check_shapes("lamb_update_phase1", weight, grad, mean, var)
     g = _clipped(F, grad, rescale_grad, clip_gradient)
     new_mean = mean * beta1 + g * (1.0 - beta1)
     new_var = var * beta2 + F.square(g) * (1.0 - beta2)
@@ -253,6 +270,7 @@ def lamb_update_phase2(
     upper_bound: float = -1.0,
 ) -> Tensor:
     """``weight - lr * r1 / r2 * g``, r1 the (bounded) norm of weight and r2 that of g, arrays of shape (1,)."""
+    _check_shapes("lamb_update_phase2", weight, g)
     if r1.size != 1 or r2.size != 1:
         msg = f"[lamb_update_phase2] r1 and r2 must be norms, arrays of one element, got {r1.shape} and {r2.shape}"
         raise ShapeError(msg)
@@ -286,6 +304,7 @@ def rmsprop_update(
 ) -> tuple[Tensor, Tensor]:
     """``g = clip(rescale_grad * grad + wd * weight), n = gamma1 n + (1 - gamma1) g^2``; returns
     ``weight - lr * g / sqrt(n + epsilon)``, clipped to clip_weights unless that is <= 0."""
+    _check_shapes("rmsprop_update", weight, grad, n)
     g = _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_gradient)
     new_n = n * gamma1 + F.square(g) * (1.0 - gamma1)
     new = weight - g * lr / F.sqrt(new_n + epsilon)
@@ -312,6 +331,7 @@ def rmspropalex_update(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """rmsprop with a running mean g of the gradient and momentum gamma2 (Graves 2013):
     ``delta = gamma2 delta - lr * grad / sqrt(n - g^2 + epsilon)``; returns ``weight + delta``."""
+    _check_shapes("rmspropalex_update", weight, grad, n, g, delta)
     gradient = _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_gradient)
     new_n = n * gamma1 + F.square(gradient) * (1.0 - gamma1)
     new_g = g * gamma1 + gradient * (1.0 - gamma1)
@@ -336,6 +356,7 @@ def ftrl_update(
     clip_gradient: float = -1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Follow the regularized leader (McMahan et al. 2013), L1 by lamda1 and L2 by wd."""
+    _check_shapes("ftrl_update", weight, grad, z, n)
     g = _clipped(F, grad, rescale_grad, clip_gradient)
     new_n = n + F.square(g)
     new_z = z + g - (F.sqrt(new_n) - F.sqrt(n)) * weight / lr
@@ -356,6 +377,7 @@ def signsgd_update(
     clip_gradient: float = -1.0,
 ) -> Tensor:
     """``(1 - lr * wd) * weight - lr * sign(grad)``. rescale_grad, clip_gradient: do not change a sign."""
+    _check_shapes("signsgd_update", weight, grad)
     return weight - (F.sign(grad * rescale_grad) + weight * wd) * lr
 
 
@@ -375,6 +397,7 @@ def signum_update(
 ) -> tuple[Tensor, Tensor]:
     """``mom = momentum mom - (1 - momentum) (clip(rescale_grad * grad) + wd * weight)``; returns
     ``(1 - lr * wd_lh) * weight + lr * sign(mom)``."""
+    _check_shapes("signum_update", weight, grad, mom)
     g = _clipped(F, grad, rescale_grad, clip_gradient) + weight * wd
     new_mom = mom * momentum - g * (1.0 - momentum)
     return weight + (F.sign(new_mom) - weight * wd_lh) * lr, new_mom
