@@ -23,8 +23,10 @@ void array_dealloc(PyObject *o) {
   PyTypeObject *type = Py_TYPE(o);
   a->tensor.~Tensor();
   a->edge.~Edge();
-  if (type == array_type && n_free_arrays < kFreeArrays) free_arrays[n_free_arrays++] = a;
-  else type->tp_free(o);
+  if (type == array_type && n_free_arrays < kFreeArrays)
+    free_arrays[n_free_arrays++] = a;
+  else
+    type->tp_free(o);
   Py_DECREF(type);
 }
 
@@ -33,7 +35,9 @@ PyObject *array_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   return guarded([&]() -> PyObject * {
     static const char *names[] = {"handle", "writable", nullptr};
     PyObject *source = nullptr, *writable = nullptr;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO", const_cast<char **>(names), &source, &writable)) return nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO", const_cast<char **>(names), &source,
+                                     &writable))
+      return nullptr;
     PyObject *o = checked(type->tp_alloc(type, 0)).release();
     NDArray *a = as_array(o);
     new (&a->tensor) Tensor();
@@ -44,7 +48,8 @@ PyObject *array_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
       a->tensor = empty_tensor(host_device(), intern_type(MX_FLOAT32, {&nothing, 1}));
       return owner.release();
     }
-    if (!source || !is_array(source)) fail("TypeError", "NDArray objects are made by mx.nd.array, mx.nd.zeros and other functions");
+    if (!source || !is_array(source))
+      fail("TypeError", "NDArray objects are made by mx.nd.array, mx.nd.zeros and other functions");
     a->tensor = as_array(source)->tensor;
     a->edge = as_array(source)->edge;
     return owner.release();
@@ -53,8 +58,12 @@ PyObject *array_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
 
 // ---- Properties.
 
-PyObject *get_shape(PyObject *o, void *) { return Py_NewRef(as_array(o)->tensor.type->shape_tuple); }
-PyObject *get_size(PyObject *o, void *) { return PyLong_FromLongLong(as_array(o)->tensor.type->size); }
+PyObject *get_shape(PyObject *o, void *) {
+  return Py_NewRef(as_array(o)->tensor.type->shape_tuple);
+}
+PyObject *get_size(PyObject *o, void *) {
+  return PyLong_FromLongLong(as_array(o)->tensor.type->size);
+}
 PyObject *get_ndim(PyObject *o, void *) { return PyLong_FromLong(as_array(o)->tensor.type->ndim); }
 PyObject *get_flag(PyObject *o, void *) { return PyLong_FromLong(as_array(o)->tensor.type->dtype); }
 PyObject *get_dtype(PyObject *o, void *) {
@@ -81,8 +90,12 @@ int set_fresh(PyObject *o, PyObject *value, void *) {
   if (Variable *v = as_array(o)->edge.variable.get()) v->fresh = PyObject_IsTrue(value) == 1;
   return 0;
 }
-PyObject *get_in_graph(PyObject *o, void *) { return PyBool_FromLong(static_cast<bool>(as_array(o)->edge)); }
-PyObject *get_is_variable(PyObject *o, void *) { return PyBool_FromLong(static_cast<bool>(as_array(o)->edge.variable)); }
+PyObject *get_in_graph(PyObject *o, void *) {
+  return PyBool_FromLong(static_cast<bool>(as_array(o)->edge));
+}
+PyObject *get_is_variable(PyObject *o, void *) {
+  return PyBool_FromLong(static_cast<bool>(as_array(o)->edge.variable));
+}
 PyObject *get_req(PyObject *o, void *) {
   Variable *v = as_array(o)->edge.variable.get();
   return PyLong_FromLong(v ? v->req : 0);
@@ -92,15 +105,24 @@ PyObject *get_req(PyObject *o, void *) {
 
 int numpy_kind(int32_t dtype) {
   switch (dtype) {
-    case MX_FLOAT32: return 'f';
-    case MX_FLOAT64: return 'd';
-    case MX_UINT8: return 'B';
-    case MX_INT32: return 'i';
-    case MX_INT8: return 'b';
-    case MX_INT64: return 'q';
-    case MX_BOOL: return '?';
-    case MX_FLOAT16: return 'e';
-    default: return 0;
+    case MX_FLOAT32:
+      return 'f';
+    case MX_FLOAT64:
+      return 'd';
+    case MX_UINT8:
+      return 'B';
+    case MX_INT32:
+      return 'i';
+    case MX_INT8:
+      return 'b';
+    case MX_INT64:
+      return 'q';
+    case MX_BOOL:
+      return '?';
+    case MX_FLOAT16:
+      return 'e';
+    default:
+      return 0;
   }
 }
 
@@ -116,7 +138,8 @@ PyObject *scalar_value(const char *p, int32_t dtype) {
       std::memcpy(&v, p, sizeof v);
       return PyFloat_FromDouble(v);
     }
-    case MX_FLOAT16: return PyFloat_FromDouble(PyFloat_Unpack2(p, 1));
+    case MX_FLOAT16:
+      return PyFloat_FromDouble(PyFloat_Unpack2(p, 1));
     case MX_BFLOAT16: {
       uint16_t half;
       std::memcpy(&half, p, sizeof half);
@@ -125,9 +148,12 @@ PyObject *scalar_value(const char *p, int32_t dtype) {
       std::memcpy(&v, &bits, sizeof v);
       return PyFloat_FromDouble(v);
     }
-    case MX_UINT8: return PyLong_FromLong(static_cast<uint8_t>(*p));
-    case MX_INT8: return PyLong_FromLong(static_cast<int8_t>(*p));
-    case MX_BOOL: return PyBool_FromLong(*p != 0);
+    case MX_UINT8:
+      return PyLong_FromLong(static_cast<uint8_t>(*p));
+    case MX_INT8:
+      return PyLong_FromLong(static_cast<int8_t>(*p));
+    case MX_BOOL:
+      return PyBool_FromLong(*p != 0);
     case MX_INT32: {
       int32_t v;
       std::memcpy(&v, p, sizeof v);
@@ -145,7 +171,10 @@ PyObject *array_item(PyObject *o, PyObject *) {
   return guarded([&]() -> PyObject * {
     const Tensor &t = as_array(o)->tensor;
     if (t.type->size != 1)
-      fail("ValueError", "The current array is not a scalar: only arrays of one element have a scalar value, this one is " + t.type->text());
+      fail("ValueError",
+           "The current array is not a scalar: only arrays of one element have a scalar value, "
+           "this one is " +
+               t.type->text());
     wait_to_read(t);
     if (t.device()->host_memory) return scalar_value(t.data(), t.type->dtype);
     char buffer[8];
@@ -178,7 +207,8 @@ PyObject *array_wait_to_write(PyObject *o, PyObject *) {
   });
 }
 
-// Copies the bytes into a writable buffer of the same size (a NumPy array), waiting for pending work.
+// Copies the bytes into a writable buffer of the same size (a NumPy array), waiting for pending
+// work.
 PyObject *array_read_into(PyObject *o, PyObject *target) {
   return guarded([&]() -> PyObject * {
     const Tensor &t = as_array(o)->tensor;
@@ -198,7 +228,9 @@ PyObject *array_read_into(PyObject *o, PyObject *target) {
     if (state) PyEval_RestoreThread(state);
     PyBuffer_Release(&view);
     if (!error.empty()) fail("MXNetError", error);
-    if (!fits) fail("ValueError", "the buffer must have " + std::to_string(t.type->bytes) + " bytes, one for each of the array");
+    if (!fits)
+      fail("ValueError", "the buffer must have " + std::to_string(t.type->bytes) +
+                             " bytes, one for each of the array");
     return Py_NewRef(Py_None);
   });
 }
@@ -225,7 +257,9 @@ PyObject *array_write_from(PyObject *o, PyObject *source) {
     }
     PyBuffer_Release(&view);
     if (!error.empty()) fail("MXNetError", error);
-    if (!fits) fail("ValueError", "the buffer must have " + std::to_string(t.type->bytes) + " bytes, one for each of the array");
+    if (!fits)
+      fail("ValueError", "the buffer must have " + std::to_string(t.type->bytes) +
+                             " bytes, one for each of the array");
     return Py_NewRef(Py_None);
   });
 }
@@ -254,7 +288,8 @@ PyObject *array_view(PyObject *o, PyObject *args) {
     }
     const TensorType *type = intern_type(t.type->dtype, dims);
     if (offset < 0 || offset > t.type->bytes || type->bytes > t.type->bytes - offset)
-      fail("ShapeError", "a view of " + type->text() + " at byte " + std::to_string(offset) + " does not fit into " + t.type->text());
+      fail("ShapeError", "a view of " + type->text() + " at byte " + std::to_string(offset) +
+                             " does not fit into " + t.type->text());
     return new_array({t.chunk, t.offset + offset, type});
   });
 }
@@ -270,7 +305,8 @@ PyObject *array_reshape_to(PyObject *o, PyObject *shape) {
     NDArray *a = as_array(o);
     const TensorType *type = intern_type(a->tensor.type->dtype, dims);
     if (type->size != a->tensor.type->size)
-      fail("ShapeError", "[reshape] cannot reshape array of size " + std::to_string(a->tensor.type->size) + " into shape " +
+      fail("ShapeError", "[reshape] cannot reshape array of size " +
+                             std::to_string(a->tensor.type->size) + " into shape " +
                              shape_text(type->dims()));
     return array_reshape_view(a, type);
   });
@@ -281,7 +317,8 @@ PyObject *array_copy_to(PyObject *o, PyObject *target) {
     const Tensor &src = as_array(o)->tensor;
     NDArray *dst = expect_array(target, "the target of copyto");
     if (src.type != dst->tensor.type)
-      fail("ShapeError", "[copyto] the target must be " + src.type->text() + ", got " + dst->tensor.type->text());
+      fail("ShapeError",
+           "[copyto] the target must be " + src.type->text() + ", got " + dst->tensor.type->text());
     copy_tensor(src, dst->tensor);
     return Py_NewRef(target);
   });
@@ -327,18 +364,23 @@ PyObject *array_data_ptr(PyObject *o, PyObject *) {
 
 PyObject *array_shares(PyObject *o, PyObject *other) {
   return guarded([&] {
-    return PyBool_FromLong(as_array(o)->tensor.chunk.get() == expect_array(other, "the array")->tensor.chunk.get());
+    return PyBool_FromLong(as_array(o)->tensor.chunk.get() ==
+                           expect_array(other, "the array")->tensor.chunk.get());
   });
 }
 
-Py_hash_t array_hash(PyObject *o) { return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(o) >> 4); }
+Py_hash_t array_hash(PyObject *o) {
+  return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(o) >> 4);
+}
 
 int array_getbuffer(PyObject *o, Py_buffer *view, int flags) {
   return guarded_int([&] {
     const Tensor &t = as_array(o)->tensor;
     int kind = numpy_kind(t.type->dtype);
     if (!t.device()->host_memory || !kind) {
-      PyErr_SetString(PyExc_BufferError, "only arrays in host memory, of a NumPy element type, have a buffer; use asnumpy()");
+      PyErr_SetString(
+          PyExc_BufferError,
+          "only arrays in host memory, of a NumPy element type, have a buffer; use asnumpy()");
       return -1;
     }
     wait_to_write(t);
@@ -369,32 +411,42 @@ int array_getbuffer(PyObject *o, Py_buffer *view, int flags) {
   });
 }
 
-void array_releasebuffer(PyObject *, Py_buffer *view) { delete[] static_cast<Py_ssize_t *>(view->internal); }
+void array_releasebuffer(PyObject *, Py_buffer *view) {
+  delete[] static_cast<Py_ssize_t *>(view->internal);
+}
 
-PyGetSetDef getset[] = {{"shape", get_shape, nullptr, "Tuple of the array's dimensions.", nullptr},
-                        {"size", get_size, nullptr, "Number of elements.", nullptr},
-                        {"ndim", get_ndim, nullptr, "Number of dimensions.", nullptr},
-                        {"dtype", get_dtype, nullptr, "NumPy type of the elements.", nullptr},
-                        {"_dtype_flag", get_flag, nullptr, nullptr, nullptr},
-                        {"context", get_context, nullptr, "Device the array lives on.", nullptr},
-                        {"ctx", get_context, nullptr, "Device the array lives on.", nullptr},
-                        {"grad", get_grad, nullptr, "Gradient buffer made by attach_grad, or None.", nullptr},
-                        {"_fresh_grad", get_fresh, set_fresh, nullptr, nullptr},
-                        {"_in_graph", get_in_graph, nullptr, nullptr, nullptr},
-                        {"_is_variable", get_is_variable, nullptr, nullptr, nullptr},
-                        {"_grad_req", get_req, nullptr, nullptr, nullptr},
-                        {}};
+PyGetSetDef getset[] = {
+    {"shape", get_shape, nullptr, "Tuple of the array's dimensions.", nullptr},
+    {"size", get_size, nullptr, "Number of elements.", nullptr},
+    {"ndim", get_ndim, nullptr, "Number of dimensions.", nullptr},
+    {"dtype", get_dtype, nullptr, "NumPy type of the elements.", nullptr},
+    {"_dtype_flag", get_flag, nullptr, nullptr, nullptr},
+    {"context", get_context, nullptr, "Device the array lives on.", nullptr},
+    {"ctx", get_context, nullptr, "Device the array lives on.", nullptr},
+    {"grad", get_grad, nullptr, "Gradient buffer made by attach_grad, or None.", nullptr},
+    {"_fresh_grad", get_fresh, set_fresh, nullptr, nullptr},
+    {"_in_graph", get_in_graph, nullptr, nullptr, nullptr},
+    {"_is_variable", get_is_variable, nullptr, nullptr, nullptr},
+    {"_grad_req", get_req, nullptr, nullptr, nullptr},
+    {}};
 
 PyMethodDef methods[] = {
-    {"asnumpy", array_asnumpy, METH_NOARGS, "Returns a copy of the array as numpy.ndarray; waits for pending work."},
-    {"asscalar", array_asscalar, METH_NOARGS, "Returns the value of an array of one element as a scalar; waits for pending work."},
-    {"item", array_item, METH_NOARGS, "Returns the value of an array of one element as a Python number; waits for pending work."},
-    {"wait_to_read", array_wait_to_read, METH_NOARGS, "Waits until all pending writes to the array are done."},
-    {"wait_to_write", array_wait_to_write, METH_NOARGS, "Waits until all pending reads of and writes to the array are done."},
-    {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(array_backward)), METH_FASTCALL | METH_KEYWORDS,
+    {"asnumpy", array_asnumpy, METH_NOARGS,
+     "Returns a copy of the array as numpy.ndarray; waits for pending work."},
+    {"asscalar", array_asscalar, METH_NOARGS,
+     "Returns the value of an array of one element as a scalar; waits for pending work."},
+    {"item", array_item, METH_NOARGS,
+     "Returns the value of an array of one element as a Python number; waits for pending work."},
+    {"wait_to_read", array_wait_to_read, METH_NOARGS,
+     "Waits until all pending writes to the array are done."},
+    {"wait_to_write", array_wait_to_write, METH_NOARGS,
+     "Waits until all pending reads of and writes to the array are done."},
+    {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(array_backward)),
+     METH_FASTCALL | METH_KEYWORDS,
      "backward($self, /, out_grad=None, retain_graph=False, train_mode=True)\n--\n\n"
      "Computes the gradients of this array with respect to the variables it was computed from.\n\n"
-     "out_grad: gradient of this array, default ones. retain_graph: allow another backward. train_mode: of operators\n"
+     "out_grad: gradient of this array, default ones. retain_graph: allow another backward. "
+     "train_mode: of operators\n"
      "that differ between training and prediction."},
     {"_read_into", array_read_into, METH_O, nullptr},
     {"_write_from", array_write_from, METH_O, nullptr},
@@ -409,12 +461,14 @@ PyMethodDef methods[] = {
     {"_shares_memory", array_shares, METH_O, nullptr},
     {}};
 
-PyMemberDef members[] = {{"__weaklistoffset__", T_PYSSIZET, offsetof(NDArray, weakrefs), READONLY, nullptr}, {}};
+PyMemberDef members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(NDArray, weakrefs), READONLY, nullptr}, {}};
 
 }  // namespace
 
 NDArray *expect_array(PyObject *o, const char *what) {
-  if (!is_array(o)) fail("TypeError", std::string(what) + " must be an NDArray, got " + Py_TYPE(o)->tp_name);
+  if (!is_array(o))
+    fail("TypeError", std::string(what) + " must be an NDArray, got " + Py_TYPE(o)->tp_name);
   return as_array(o);
 }
 
@@ -441,24 +495,27 @@ PyObject *array_reshape_view(NDArray *self, const TensorType *type) {
 }
 
 void init_array(PyObject *module) {
-  std::vector<PyType_Slot> slots = {{Py_tp_dealloc, reinterpret_cast<void *>(array_dealloc)},
-                                    {Py_tp_new, reinterpret_cast<void *>(array_tp_new)},
-                                    {Py_tp_hash, reinterpret_cast<void *>(array_hash)},
-                                    {Py_tp_getset, getset},
-                                    {Py_tp_methods, methods},
-                                    {Py_tp_members, members},
-                                    {Py_mp_length, reinterpret_cast<void *>(array_length)},
-                                    {Py_sq_length, reinterpret_cast<void *>(array_length)},
-                                    {Py_mp_subscript, reinterpret_cast<void *>(array_getitem)},
-                                    {Py_mp_ass_subscript, reinterpret_cast<void *>(array_setitem)},
-                                    {Py_bf_getbuffer, reinterpret_cast<void *>(array_getbuffer)},
-                                    {Py_bf_releasebuffer, reinterpret_cast<void *>(array_releasebuffer)}};
+  std::vector<PyType_Slot> slots = {
+      {Py_tp_dealloc, reinterpret_cast<void *>(array_dealloc)},
+      {Py_tp_new, reinterpret_cast<void *>(array_tp_new)},
+      {Py_tp_hash, reinterpret_cast<void *>(array_hash)},
+      {Py_tp_getset, getset},
+      {Py_tp_methods, methods},
+      {Py_tp_members, members},
+      {Py_mp_length, reinterpret_cast<void *>(array_length)},
+      {Py_sq_length, reinterpret_cast<void *>(array_length)},
+      {Py_mp_subscript, reinterpret_cast<void *>(array_getitem)},
+      {Py_mp_ass_subscript, reinterpret_cast<void *>(array_setitem)},
+      {Py_bf_getbuffer, reinterpret_cast<void *>(array_getbuffer)},
+      {Py_bf_releasebuffer, reinterpret_cast<void *>(array_releasebuffer)}};
   for (PyType_Slot *s = array_number_slots(); s->slot; ++s) slots.push_back(*s);
   slots.push_back({0, nullptr});
-  static PyType_Spec spec = {"mxnet.ndarray.ndarray.NDArray", sizeof(NDArray), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, nullptr};
+  static PyType_Spec spec = {"mxnet.ndarray.ndarray.NDArray", sizeof(NDArray), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, nullptr};
   spec.slots = slots.data();
   array_type = reinterpret_cast<PyTypeObject *>(checked(PyType_FromSpec(&spec)).release());
-  if (PyModule_AddObjectRef(module, "NDArray", reinterpret_cast<PyObject *>(array_type))) throw PythonError();
+  if (PyModule_AddObjectRef(module, "NDArray", reinterpret_cast<PyObject *>(array_type)))
+    throw PythonError();
 }
 
 }  // namespace mx

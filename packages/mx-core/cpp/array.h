@@ -1,5 +1,6 @@
-// The Python type NDArray: a Tensor plus its place on the autograd tape. Hand-written because every nanosecond of
-// `a + b` is here; what is rarely called is put onto the type from Python (mx_core.ndarray).
+// The Python type NDArray: a Tensor plus its place on the autograd tape. Hand-written because every
+// nanosecond of `a + b` is here; what is rarely called is put onto the type from Python
+// (mx_core.ndarray).
 #pragma once
 
 #include <Python.h>
@@ -10,15 +11,16 @@
 namespace mx {
 
 struct NDArray {
-  PyObject_HEAD
-  Tensor tensor;
-  Edge edge;            // where its gradient goes: a tape node's output, a variable, or nowhere
+  PyObject_HEAD Tensor tensor;
+  Edge edge;  // where its gradient goes: a tape node's output, a variable, or nowhere
   PyObject *weakrefs;
 };
 
 extern PyTypeObject *array_type;  // set by init_array
 
-inline bool is_array(PyObject *o) { return Py_TYPE(o) == array_type || PyObject_TypeCheck(o, array_type); }
+inline bool is_array(PyObject *o) {
+  return Py_TYPE(o) == array_type || PyObject_TypeCheck(o, array_type);
+}
 inline NDArray *as_array(PyObject *o) { return reinterpret_cast<NDArray *>(o); }
 
 // New reference; from the free list where possible.
@@ -34,8 +36,10 @@ PyType_Slot *array_number_slots();
 PyObject *array_getitem(PyObject *self, PyObject *key);
 int array_setitem(PyObject *self, PyObject *key, PyObject *value);
 PyObject *array_asnumpy(PyObject *self, PyObject *);
-PyObject *array_backward(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);  // bind_tape.cpp
-PyObject *array_reshape_view(NDArray *self, const TensorType *type);  // shares memory; recorded when recording
+PyObject *array_backward(PyObject *self, PyObject *const *args, Py_ssize_t n,
+                         PyObject *kwnames);  // bind_tape.cpp
+PyObject *array_reshape_view(NDArray *self,
+                             const TensorType *type);  // shares memory; recorded when recording
 
 // Python hooks and classes set once by mx_core.ndarray / mx_core.context.
 struct PythonSide {
@@ -51,10 +55,11 @@ struct PythonSide {
 };
 extern PythonSide python_side;
 
-PyObject *context_object(Device *device);          // new reference
-Device *device_from_object(PyObject *context);     // Context or "cpu(0)"; throws PythonError
-Device *current_device();                          // of `with ctx:` on this thread
-Device *open_device(int32_t type, int32_t id);     // loads the packages that serve the type first; throws PythonError
-Device *host_device();                             // cpu(0)
+PyObject *context_object(Device *device);       // new reference
+Device *device_from_object(PyObject *context);  // Context or "cpu(0)"; throws PythonError
+Device *current_device();                       // of `with ctx:` on this thread
+Device *open_device(
+    int32_t type, int32_t id);  // loads the packages that serve the type first; throws PythonError
+Device *host_device();          // cpu(0)
 
 }  // namespace mx

@@ -1,4 +1,5 @@
-// x[i], x[a:b], x[:] = value and asnumpy: the everyday cases here, the rest through Python hooks (mx_core.ndarray.indexing).
+// x[i], x[a:b], x[:] = value and asnumpy: the everyday cases here, the rest through Python hooks
+// (mx_core.ndarray.indexing).
 #include "array.h"
 #include "op.h"
 
@@ -10,8 +11,11 @@ PyObject *index_row(PyObject *self, int64_t i) {
   const Tensor &t = as_array(self)->tensor;
   int64_t n = t.type->shape[0];
   if (i < -n || i >= n)
-    fail("IndexError", "[getitem] index " + std::to_string(i) + " is out of bounds for axis 0 with size " + std::to_string(n) +
-                           (n ? ": it must lie between " + std::to_string(-n) + " and " + std::to_string(n - 1) : ": it is empty"));
+    fail("IndexError",
+         "[getitem] index " + std::to_string(i) + " is out of bounds for axis 0 with size " +
+             std::to_string(n) +
+             (n ? ": it must lie between " + std::to_string(-n) + " and " + std::to_string(n - 1)
+                : ": it is empty"));
   if (i < 0) i += n;
   const TensorType *type = row_type(t.type);
   return new_array({t.chunk, t.offset + i * type->bytes, type});
@@ -49,11 +53,13 @@ PyObject *array_getitem(PyObject *self, PyObject *key) {
       if (PySlice_Check(key)) {
         Py_ssize_t start, stop, step;
         if (PySlice_Unpack(key, &start, &stop, &step)) throw PythonError();
-        Py_ssize_t n = PySlice_AdjustIndices(static_cast<Py_ssize_t>(a->tensor.type->shape[0]), &start, &stop, step);
+        Py_ssize_t n = PySlice_AdjustIndices(static_cast<Py_ssize_t>(a->tensor.type->shape[0]),
+                                             &start, &stop, step);
         if (step == 1 && n > 0) return index_range(self, start, start + n);
       }
     }
-    if (!python_side.getitem) fail("MXNetError", "indexing is not loaded: import mx_core.ndarray first");
+    if (!python_side.getitem)
+      fail("MXNetError", "indexing is not loaded: import mx_core.ndarray first");
     return checked(PyObject_CallFunctionObjArgs(python_side.getitem, self, key, nullptr)).release();
   });
 }
@@ -66,14 +72,19 @@ int array_setitem(PyObject *self, PyObject *key, PyObject *value) {
     }
     NDArray *a = as_array(self);
     if (tape.recording && a->edge)
-      fail("MXNetError", "[setitem] x[...] = value would overwrite an array that autograd has recorded. Do it outside autograd.record(), "
-                         "or build the new array with operators (where, concat, slice_assign)");
-    bool recorded = tape.recording && is_array(value) && as_array(value)->edge;  // then gradients flow through the assignment
-    if (!recorded && is_whole(key) && is_array(value) && as_array(value)->tensor.type == a->tensor.type) {
+      fail("MXNetError",
+           "[setitem] x[...] = value would overwrite an array that autograd has recorded. Do it "
+           "outside autograd.record(), "
+           "or build the new array with operators (where, concat, slice_assign)");
+    bool recorded = tape.recording && is_array(value) &&
+                    as_array(value)->edge;  // then gradients flow through the assignment
+    if (!recorded && is_whole(key) && is_array(value) &&
+        as_array(value)->tensor.type == a->tensor.type) {
       copy_tensor(as_array(value)->tensor, a->tensor);
       return 0;
     }
-    if (!python_side.setitem) fail("MXNetError", "indexing is not loaded: import mx_core.ndarray first");
+    if (!python_side.setitem)
+      fail("MXNetError", "indexing is not loaded: import mx_core.ndarray first");
     checked(PyObject_CallFunctionObjArgs(python_side.setitem, self, key, value, nullptr));
     return 0;
   });
@@ -84,7 +95,10 @@ PyObject *array_asnumpy(PyObject *self, PyObject *) {
     static PyObject *empty = nullptr;
     static PyObject *dtypes[kDtypes] = {};
     const Tensor &t = as_array(self)->tensor;
-    if (!empty) empty = checked(PyObject_GetAttrString(checked(PyImport_ImportModule("numpy")).get(), "empty")).release();
+    if (!empty)
+      empty =
+          checked(PyObject_GetAttrString(checked(PyImport_ImportModule("numpy")).get(), "empty"))
+              .release();
     PyObject *&dtype = dtypes[t.type->dtype];
     if (!dtype) {
       Object module = checked(PyImport_ImportModule("mx_core.dtypes"));

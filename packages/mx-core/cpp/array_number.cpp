@@ -1,4 +1,5 @@
-// Number slots of NDArray: operators by name, NDArray and scalar operands here, everything else through the Python hook.
+// Number slots of NDArray: operators by name, NDArray and scalar operands here, everything else
+// through the Python hook.
 #include <cstring>
 
 #include "array.h"
@@ -13,7 +14,11 @@ struct Infix {
   const char *binary, *scalar, *reversed;
   Op *ops[3];
   Op *get(int which) {
-    if (!ops[which]) ops[which] = find_op(which == 0 ? binary : which == 1 ? scalar : reversed ? reversed : scalar);
+    if (!ops[which])
+      ops[which] = find_op(which == 0   ? binary
+                           : which == 1 ? scalar
+                           : reversed   ? reversed
+                                        : scalar);
     return ops[which];
   }
 };
@@ -47,7 +52,8 @@ bool read_number(PyObject *o, double *f, int64_t *i) {
   }
   // NumPy scalars have __float__ but neither length nor shape of an array.
   PyTypeObject *type = Py_TYPE(o);
-  if (std::strncmp(type->tp_name, "numpy.", 6) != 0 || PySequence_Check(o) || !type->tp_as_number) return false;
+  if (std::strncmp(type->tp_name, "numpy.", 6) != 0 || PySequence_Check(o) || !type->tp_as_number)
+    return false;
   if (type->tp_as_number->nb_index) {
     Object integer = checked(PyNumber_Index(o));
     return read_number(integer.get(), f, i);
@@ -59,7 +65,9 @@ bool read_number(PyObject *o, double *f, int64_t *i) {
 
 PyObject *by_hook(Infix &infix, PyObject *left, PyObject *right, PyObject *out) {
   if (!python_side.operand) Py_RETURN_NOTIMPLEMENTED;
-  return checked(PyObject_CallFunction(python_side.operand, "sOOO", infix.binary, left, right, out ? out : Py_None)).release();
+  return checked(PyObject_CallFunction(python_side.operand, "sOOO", infix.binary, left, right,
+                                       out ? out : Py_None))
+      .release();
 }
 
 PyObject *infix_call(Infix &infix, PyObject *left, PyObject *right, PyObject *out) {
@@ -69,7 +77,8 @@ PyObject *infix_call(Infix &infix, PyObject *left, PyObject *right, PyObject *ou
     double f;
     int64_t i;
     if (array_left && read_number(right, &f, &i)) return call_scalar(infix.get(1), left, f, i, out);
-    if (array_right && read_number(left, &f, &i)) return call_scalar(infix.get(2), right, f, i, out);
+    if (array_right && read_number(left, &f, &i))
+      return call_scalar(infix.get(2), right, f, i, out);
     return by_hook(infix, left, right, out);
   });
 }
@@ -109,8 +118,10 @@ int truth(PyObject *o) {
   const TensorType *t = as_array(o)->tensor.type;
   if (t->size == 0) return 0;
   if (t->size != 1) {
-    set_error("ValueError", "The truth value of an NDArray with multiple elements is ambiguous. Compare element by element and reduce, "
-                            "or use .asnumpy().any() or .all()");
+    set_error("ValueError",
+              "The truth value of an NDArray with multiple elements is ambiguous. Compare element "
+              "by element and reduce, "
+              "or use .asnumpy().any() or .all()");
     return -1;
   }
   Object value(PyObject_CallMethod(o, "asscalar", nullptr));
@@ -129,7 +140,8 @@ PyObject *to_index(PyObject *o) {
   int32_t dtype = as_array(o)->tensor.type->dtype;
   bool integer = dtype == MX_UINT8 || dtype == MX_INT8 || dtype == MX_INT32 || dtype == MX_INT64;
   if (as_array(o)->tensor.type->size != 1 || !integer) {
-    PyErr_SetString(PyExc_TypeError, "only integer scalar arrays can be converted to a scalar index");
+    PyErr_SetString(PyExc_TypeError,
+                    "only integer scalar arrays can be converted to a scalar index");
     return nullptr;
   }
   return to_int(o);

@@ -39,7 +39,8 @@ py::object from_numpy(const py::object &values, int32_t type, int32_t id, int32_
     static auto *asarray = new py::object(py::module_::import("numpy").attr("asarray"));
     static py::object *dtypes = new py::object[kDtypes];
     if (!is_dtype(dtype)) fail("DTypeError", "unknown dtype flag " + std::to_string(dtype));
-    if (!dtypes[dtype]) dtypes[dtype] = py::module_::import("mx_core.dtypes").attr("numpy_of")(dtype);
+    if (!dtypes[dtype])
+      dtypes[dtype] = py::module_::import("mx_core.dtypes").attr("numpy_of")(dtype);
     py::object dense = (*asarray)(values, dtypes[dtype], "C");
     const TensorType *t = intern_type(dtype, dims_of(dense.attr("shape")));
     if (dtype == MX_BFLOAT16) dense = dense.attr("view")("uint16");
@@ -63,21 +64,26 @@ py::object from_numpy(const py::object &values, int32_t type, int32_t id, int32_
   });
 }
 
-// The last reference may go on a worker, where Python cannot run: a pending call drops the owner later.
+// The last reference may go on a worker, where Python cannot run: a pending call drops the owner
+// later.
 void release_owner(void *owner) {
   auto drop = [](void *o) {
     Py_DECREF(static_cast<PyObject *>(o));
     return 0;
   };
-  if (PyGILState_Check()) drop(owner);
-  else Py_AddPendingCall(drop, owner);
+  if (PyGILState_Check())
+    drop(owner);
+  else
+    Py_AddPendingCall(drop, owner);
 }
 
 // An array over memory that `owner` keeps alive.
-py::object wrap_external(uintptr_t pointer, const py::sequence &shape, int32_t dtype, int32_t type, int32_t id, const py::object &owner) {
+py::object wrap_external(uintptr_t pointer, const py::sequence &shape, int32_t dtype, int32_t type,
+                         int32_t id, const py::object &owner) {
   return call_python([&] {
     const TensorType *t = intern_type(dtype, dims_of(shape));
-    Chunk *chunk = Chunk::wrap(open_device(type, id), reinterpret_cast<void *>(pointer), static_cast<size_t>(t->bytes), release_owner,
+    Chunk *chunk = Chunk::wrap(open_device(type, id), reinterpret_cast<void *>(pointer),
+                               static_cast<size_t>(t->bytes), release_owner,
                                py::object(owner).release().ptr());
     return py::reinterpret_steal<py::object>(new_array({Ref<Chunk>::adopt(chunk), 0, t}));
   });
@@ -85,7 +91,8 @@ py::object wrap_external(uintptr_t pointer, const py::sequence &shape, int32_t d
 
 py::dict pointwise_opcodes() {
   py::dict codes;
-#define MX_PW_ENTRY(number, name, operands, classes) codes[#name] = py::make_tuple(number, operands, classes);
+#define MX_PW_ENTRY(number, name, operands, classes) \
+  codes[#name] = py::make_tuple(number, operands, classes);
   MX_POINTWISE_OPCODES(MX_PW_ENTRY)
 #undef MX_PW_ENTRY
   return codes;
@@ -99,14 +106,18 @@ void bind_hooks(py::module_ &m) {
   m.def("set_context_class", [](const py::object &c) { keep(python_side.context_class, c); });
   m.def("set_dtypes", [](const py::dict &table) {
     for (auto [flag, type] : table)
-      if (is_dtype(flag.cast<int64_t>())) keep(python_side.dtypes[flag.cast<int64_t>()], py::reinterpret_borrow<py::object>(type));
+      if (is_dtype(flag.cast<int64_t>()))
+        keep(python_side.dtypes[flag.cast<int64_t>()], py::reinterpret_borrow<py::object>(type));
   });
   m.def("set_compiler", [](const py::object &call, const py::object &gradient) {
     keep(python_side.compile_call, call);
     keep(python_side.compile_gradient, gradient);
   });
   m.def("get_op", [](const std::string &name) {
-    return call_python([&] { return py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject *>(find_op(name.c_str()))); });
+    return call_python([&] {
+      return py::reinterpret_borrow<py::object>(
+          reinterpret_cast<PyObject *>(find_op(name.c_str())));
+    });
   });
 }
 

@@ -1,4 +1,5 @@
-// Devices as Python sees them: contexts, the current device of a thread, device packages, the engine and randomness.
+// Devices as Python sees them: contexts, the current device of a thread, device packages, the
+// engine and randomness.
 #include <pybind11/pybind11.h>
 
 #include <cstring>
@@ -32,7 +33,8 @@ int32_t type_number(const std::string &name) {
   if (name == "gpu") return 2;
   if (name == "cpu_pinned") return 3;
   if (name == "cpu_shared") return 5;
-  fail("ParameterError", "a context is written cpu(0), gpu(1), cpu_pinned(0) or cpu_shared(0), got '" + name + "'");
+  fail("ParameterError",
+       "a context is written cpu(0), gpu(1), cpu_pinned(0) or cpu_shared(0), got '" + name + "'");
 }
 
 Device *device_from_text(const std::string &text) {
@@ -41,7 +43,9 @@ Device *device_from_text(const std::string &text) {
   if (open != std::string::npos) {
     char *end = nullptr;
     long value = std::strtol(text.c_str() + open + 1, &end, 10);
-    if (end == text.c_str() + open + 1 || std::strcmp(end, ")") != 0 || value < 0 || value > INT32_MAX) type_number(text);
+    if (end == text.c_str() + open + 1 || std::strcmp(end, ")") != 0 || value < 0 ||
+        value > INT32_MAX)
+      type_number(text);
     id = static_cast<int32_t>(value);
   }
   return open_device(type_number(text.substr(0, open)), id);
@@ -52,7 +56,8 @@ const void *capsule_pointer(const py::capsule &c, const char *name) {
   if (!p) {
     PyErr_Clear();
     const char *got = PyCapsule_GetName(c.ptr());
-    fail("PluginError", std::string("expected a capsule named ") + name + ", got " + (got ? got : "one without a name") +
+    fail("PluginError", std::string("expected a capsule named ") + name + ", got " +
+                            (got ? got : "one without a name") +
                             ". The package was built for another version of mx-core's interface");
   }
   return p;
@@ -97,15 +102,18 @@ Device *device_from_object(PyObject *o) {
     if (!text) throw PythonError();
     return *text ? device_from_text(text) : current_device();
   }
-  Object type(PyObject_GetAttrString(o, "device_typeid")), id(type ? PyObject_GetAttrString(o, "device_id") : nullptr);
+  Object type(PyObject_GetAttrString(o, "device_typeid")),
+      id(type ? PyObject_GetAttrString(o, "device_id") : nullptr);
   if (!id) {
     PyErr_Clear();
-    fail("TypeError", std::string("ctx must be a Context such as mx.cpu(), got ") + Py_TYPE(o)->tp_name);
+    fail("TypeError",
+         std::string("ctx must be a Context such as mx.cpu(), got ") + Py_TYPE(o)->tp_name);
   }
   long t = PyLong_AsLong(type.get()), i = PyLong_AsLong(id.get());
   if (PyErr_Occurred()) throw PythonError();
   if (t < 1 || t > 7 || i < 0 || i > INT32_MAX)
-    fail("ParameterError", "a context has a device number from 0 to 2147483647, got " + std::to_string(i));
+    fail("ParameterError",
+         "a context has a device number from 0 to 2147483647, got " + std::to_string(i));
   return open_device(static_cast<int32_t>(t), static_cast<int32_t>(i));
 }
 
@@ -118,17 +126,23 @@ PyObject *context_object(Device *device) {
     python_side.context_class = checked(PyObject_GetAttrString(module.get(), "Context")).release();
   }
   std::string type = device->name.substr(0, device->name.find('('));
-  Object context = checked(PyObject_CallFunction(python_side.context_class, "si", type.c_str(), device->id));
+  Object context =
+      checked(PyObject_CallFunction(python_side.context_class, "si", type.c_str(), device->id));
   made->emplace(device, Py_NewRef(context.get()));
   return context.release();
 }
 
 void bind_device(py::module_ &m) {
   m.def("add_device", [](const py::capsule &c) {
-    plugin_guard([&] { Device::add_table(static_cast<const mx_device *>(capsule_pointer(c, MX_DEVICE_CAPSULE))); });
+    plugin_guard([&] {
+      Device::add_table(static_cast<const mx_device *>(capsule_pointer(c, MX_DEVICE_CAPSULE)));
+    });
   });
   m.def("add_kernels", [](const py::capsule &c) {
-    plugin_guard([&] { add_kernel_table(static_cast<const mx_kernel_table *>(capsule_pointer(c, MX_KERNEL_TABLE_CAPSULE))); });
+    plugin_guard([&] {
+      add_kernel_table(
+          static_cast<const mx_kernel_table *>(capsule_pointer(c, MX_KERNEL_TABLE_CAPSULE)));
+    });
   });
   m.def("kernel_names", [](const std::string &device) {
     return call_python([&] {
@@ -183,7 +197,8 @@ void bind_device(py::module_ &m) {
             Device::seed_all(static_cast<uint64_t>(seed));
           } else {
             Device *d = open_device(type, id);
-            d->seed = static_cast<uint64_t>(seed) * 0x9e3779b97f4a7c15ull ^ static_cast<uint64_t>(d->type * 1000003 + d->id);
+            d->seed = static_cast<uint64_t>(seed) * 0x9e3779b97f4a7c15ull ^
+                      static_cast<uint64_t>(d->type * 1000003 + d->id);
             d->offset = 0;
           }
           return py::object(py::none());
@@ -203,7 +218,8 @@ void bind_device(py::module_ &m) {
   });
   m.def("is_naive_engine", [] { return Engine::get().is_naive(); });
   m.def("set_bulk_size", [](int size) {
-    static int current = 15;  // MXNet's default; plans make bulking unnecessary, the number is kept for programs that read it back
+    static int current = 15;  // MXNet's default; plans make bulking unnecessary, the number is kept
+                              // for programs that read it back
     return std::exchange(current, size);
   });
   m.def("engine_statistics", [] {

@@ -94,8 +94,9 @@ class Params {
   std::deque<std::vector<double>> floats_;
 };
 
-py::object prepare(const std::string &op, int32_t device_type, int32_t device_id, const py::sequence &in_types,
-                   const py::sequence &out_types, const py::dict &params, int32_t n_scalars) {
+py::object prepare(const std::string &op, int32_t device_type, int32_t device_id,
+                   const py::sequence &in_types, const py::sequence &out_types,
+                   const py::dict &params, int32_t n_scalars) {
   return call_python([&]() -> py::object {
     Device *device = open_device(device_type, device_id);
     if (!has_kernel(device->table->name, op)) return py::none();
@@ -121,7 +122,8 @@ py::object prepare(const std::string &op, int32_t device_type, int32_t device_id
   });
 }
 
-// Reads the plan's parts from Python and checks every index, so that a wrong compiler gives an error, not a crash.
+// Reads the plan's parts from Python and checks every index, so that a wrong compiler gives an
+// error, not a crash.
 class PlanBuilder {
  public:
   explicit PlanBuilder(Plan &plan) : p_(plan) {}
@@ -135,7 +137,8 @@ class PlanBuilder {
       if (kind == "temp") {
         s.kind = Slot::kTemp;
         s.offset = t[1].cast<int64_t>();
-        p_.arena_bytes = std::max(p_.arena_bytes, static_cast<size_t>(s.offset + t[2].cast<int64_t>()));
+        p_.arena_bytes =
+            std::max(p_.arena_bytes, static_cast<size_t>(s.offset + t[2].cast<int64_t>()));
       } else if (kind == "alias") {
         s.kind = Slot::kAlias;
         s.base = index(t[1].cast<int32_t>(), first_slot() + p_.slots.size());
@@ -163,7 +166,8 @@ class PlanBuilder {
       p_.workspace_bytes = std::max(p_.workspace_bytes, s.kernel->p.workspace_bytes);
       p_.steps.push_back(std::move(s));
     }
-    p_.single = p_.steps.size() == 1 && p_.slots.empty() && in_order(p_.steps[0].in, p_.steps[0].n_in, 0, p_.inputs.size()) &&
+    p_.single = p_.steps.size() == 1 && p_.slots.empty() &&
+                in_order(p_.steps[0].in, p_.steps[0].n_in, 0, p_.inputs.size()) &&
                 in_order(p_.steps[0].out, p_.steps[0].n_out, p_.inputs.size(), p_.outputs.size());
   }
 
@@ -181,7 +185,8 @@ class PlanBuilder {
     for (py::handle h : saved) {
       auto t = py::reinterpret_borrow<py::tuple>(h);
       bool is_output = t[0].cast<std::string>() == "out";
-      p_.saved.push_back({is_output, index(t[1].cast<int32_t>(), is_output ? p_.outputs.size() : p_.inputs.size())});
+      p_.saved.push_back({is_output, index(t[1].cast<int32_t>(),
+                                           is_output ? p_.outputs.size() : p_.inputs.size())});
     }
   }
 
@@ -195,12 +200,14 @@ class PlanBuilder {
   size_t first_slot() const { return p_.inputs.size() + p_.outputs.size(); }
   static int32_t index(int32_t i, size_t limit) {
     if (i < 0 || static_cast<size_t>(i) >= limit)
-      throw std::runtime_error("plan: index " + std::to_string(i) + " is not below " + std::to_string(limit));
+      throw std::runtime_error("plan: index " + std::to_string(i) + " is not below " +
+                               std::to_string(limit));
     return i;
   }
   std::pair<uint32_t, uint32_t> range(const py::handle &list, size_t limit) {
     auto begin = static_cast<uint32_t>(p_.indices.size());
-    for (py::handle h : py::reinterpret_borrow<py::sequence>(list)) p_.indices.push_back(index(h.cast<int32_t>(), limit));
+    for (py::handle h : py::reinterpret_borrow<py::sequence>(list))
+      p_.indices.push_back(index(h.cast<int32_t>(), limit));
     return {begin, static_cast<uint32_t>(p_.indices.size()) - begin};
   }
   // An int is the number of one of the plan's scalars, a float is a constant.
@@ -227,10 +234,12 @@ class PlanBuilder {
   Plan &p_;
 };
 
-py::object make_plan(const std::string &name, int32_t device_type, int32_t device_id, const py::sequence &inputs,
-                     const py::sequence &outputs, int32_t n_scalars, const py::sequence &slots, const py::sequence &steps,
-                     const py::sequence &written_inputs, const py::sequence &output_alias, const py::object &n_visible,
-                     const py::sequence &saved, const py::sequence &grad_inputs, const py::object &graph) {
+py::object make_plan(const std::string &name, int32_t device_type, int32_t device_id,
+                     const py::sequence &inputs, const py::sequence &outputs, int32_t n_scalars,
+                     const py::sequence &slots, const py::sequence &steps,
+                     const py::sequence &written_inputs, const py::sequence &output_alias,
+                     const py::object &n_visible, const py::sequence &saved,
+                     const py::sequence &grad_inputs, const py::object &graph) {
   return call_python([&]() -> py::object {
     auto plan = Ref<Plan>::adopt(new Plan);
     Plan &p = *plan.get();
@@ -238,8 +247,10 @@ py::object make_plan(const std::string &name, int32_t device_type, int32_t devic
     p.device = open_device(device_type, device_id);
     p.inputs = types_from(inputs);
     p.outputs = types_from(outputs);
-    p.n_visible = n_visible.is_none() ? static_cast<int32_t>(p.outputs.size()) : n_visible.cast<int32_t>();
-    if (p.n_visible < 0 || static_cast<size_t>(p.n_visible) > p.outputs.size()) throw std::runtime_error("plan: n_visible is out of range");
+    p.n_visible =
+        n_visible.is_none() ? static_cast<int32_t>(p.outputs.size()) : n_visible.cast<int32_t>();
+    if (p.n_visible < 0 || static_cast<size_t>(p.n_visible) > p.outputs.size())
+      throw std::runtime_error("plan: n_visible is out of range");
     p.n_scalars = n_scalars;
     PlanBuilder build(p);
     build.add_slots(slots);
@@ -257,22 +268,28 @@ py::object make_plan(const std::string &name, int32_t device_type, int32_t devic
 py::object run(const PyPlan &self, const py::sequence &arrays, const py::sequence &scalars) {
   return call_python([&]() -> py::object {
     Plan &plan = *self.plan.get();
-    if (arrays.size() != plan.inputs.size() || scalars.size() != static_cast<size_t>(plan.n_scalars))
-      throw std::runtime_error("[" + plan.name + "] the plan takes " + std::to_string(plan.inputs.size()) + " arrays and " +
+    if (arrays.size() != plan.inputs.size() ||
+        scalars.size() != static_cast<size_t>(plan.n_scalars))
+      throw std::runtime_error("[" + plan.name + "] the plan takes " +
+                               std::to_string(plan.inputs.size()) + " arrays and " +
                                std::to_string(plan.n_scalars) + " scalars");
     std::vector<const Tensor *> ins;
     for (size_t i = 0; i < arrays.size(); ++i) {
       const Tensor &t = expect_array(py::object(arrays[i]).ptr(), "an input of the plan")->tensor;
-      if (t.type != plan.inputs[i]) throw std::runtime_error("[" + plan.name + "] the plan takes " + plan.inputs[i]->text() + ", got " + t.type->text());
+      if (t.type != plan.inputs[i])
+        throw std::runtime_error("[" + plan.name + "] the plan takes " + plan.inputs[i]->text() +
+                                 ", got " + t.type->text());
       ins.push_back(&t);
     }
     std::vector<mx_scalar> values;
-    for (py::handle h : scalars) values.push_back({h.cast<double>(), static_cast<int64_t>(h.cast<double>())});
+    for (py::handle h : scalars)
+      values.push_back({h.cast<double>(), static_cast<int64_t>(h.cast<double>())});
     std::vector<Tensor> outs(plan.outputs.size());
     run_plan(plan, ins.data(), outs.data(), values.data());
     py::list result;
     for (Tensor &t : outs)
-      result.append(t ? py::reinterpret_steal<py::object>(new_array(std::move(t))) : py::object(py::none()));
+      result.append(t ? py::reinterpret_steal<py::object>(new_array(std::move(t)))
+                      : py::object(py::none()));
     return result;
   });
 }
@@ -289,9 +306,11 @@ Plan &plan_from_object(PyObject *o) {
 
 void bind_plan(py::module_ &m) {
   py::class_<PyPrepared>(m, "Prepared")
-      .def_property_readonly("workspace", [](const PyPrepared &s) { return s.prepared->p.workspace_bytes; })
+      .def_property_readonly("workspace",
+                             [](const PyPrepared &s) { return s.prepared->p.workspace_bytes; })
       .def_property_readonly("cost", [](const PyPrepared &s) { return s.prepared->p.cost_ns; })
-      .def_property_readonly("random", [](const PyPrepared &s) { return s.prepared->p.random_blocks; })
+      .def_property_readonly("random",
+                             [](const PyPrepared &s) { return s.prepared->p.random_blocks; })
       .def_property_readonly("inplace", [](const PyPrepared &s) {
         py::list masks;
         for (uint32_t mask : s.prepared->p.inplace) masks.append(mask);
@@ -300,10 +319,12 @@ void bind_plan(py::module_ &m) {
   py::class_<PyPlan>(m, "Plan")
       .def(py::init([](const py::args &args, const py::kwargs &kwargs) {
         static auto *maker = new py::object(py::cpp_function(
-            make_plan, py::arg("name"), py::arg("device_type"), py::arg("device_id"), py::arg("inputs"), py::arg("outputs"),
-            py::arg("n_scalars"), py::arg("slots"), py::arg("steps"), py::arg("written_inputs") = py::tuple(),
-            py::arg("output_alias") = py::tuple(), py::arg("n_visible") = py::none(), py::arg("saved") = py::tuple(),
-            py::arg("grad_inputs") = py::tuple(), py::arg("graph") = py::none()));
+            make_plan, py::arg("name"), py::arg("device_type"), py::arg("device_id"),
+            py::arg("inputs"), py::arg("outputs"), py::arg("n_scalars"), py::arg("slots"),
+            py::arg("steps"), py::arg("written_inputs") = py::tuple(),
+            py::arg("output_alias") = py::tuple(), py::arg("n_visible") = py::none(),
+            py::arg("saved") = py::tuple(), py::arg("grad_inputs") = py::tuple(),
+            py::arg("graph") = py::none()));
         return PyPlan((*maker)(*args, **kwargs).cast<PyPlan>());
       }))
       .def("run", run, py::arg("arrays"), py::arg("scalars") = py::tuple())
@@ -311,7 +332,8 @@ void bind_plan(py::module_ &m) {
       .def_property_readonly("cost", [](const PyPlan &s) { return s.plan->cost_ns; })
       .def_property_readonly("n_steps", [](const PyPlan &s) { return s.plan->steps.size(); })
       .def_property_readonly("arena_bytes", [](const PyPlan &s) { return s.plan->arena_bytes; })
-      .def_property_readonly("workspace_bytes", [](const PyPlan &s) { return s.plan->workspace_bytes; })
+      .def_property_readonly("workspace_bytes",
+                             [](const PyPlan &s) { return s.plan->workspace_bytes; })
       .def_property_readonly("step_names",
                              [](const PyPlan &s) {
                                py::list names;
@@ -319,7 +341,8 @@ void bind_plan(py::module_ &m) {
                                return names;
                              })
       .def_property_readonly("graph", [](const PyPlan &s) {
-        return s.plan->graph ? py::reinterpret_borrow<py::object>(s.plan->graph) : py::object(py::none());
+        return s.plan->graph ? py::reinterpret_borrow<py::object>(s.plan->graph)
+                             : py::object(py::none());
       });
   m.def("prepare", prepare);
 }

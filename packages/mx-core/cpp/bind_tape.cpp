@@ -10,17 +10,21 @@ namespace mx {
 Plan &plan_from_object(PyObject *o);
 
 // The cached plan that computes the gradients of `forward` from these heads.
-Plan &gradient_plan(Plan &forward, const std::vector<int32_t> &heads, const std::vector<int32_t> &recorded) {
+Plan &gradient_plan(Plan &forward, const std::vector<int32_t> &heads,
+                    const std::vector<int32_t> &recorded) {
   for (GradientPlan &g : forward.gradients)
     if (g.heads == heads && g.recorded == recorded) return *g.plan.get();
   auto tuple = [](const std::vector<int32_t> &v) {
     Object t = checked(PyTuple_New(static_cast<Py_ssize_t>(v.size())));
-    for (size_t i = 0; i < v.size(); ++i) PyTuple_SET_ITEM(t.get(), static_cast<Py_ssize_t>(i), PyLong_FromLong(v[i]));
+    for (size_t i = 0; i < v.size(); ++i)
+      PyTuple_SET_ITEM(t.get(), static_cast<Py_ssize_t>(i), PyLong_FromLong(v[i]));
     return t;
   };
   Object h = tuple(heads), r = tuple(recorded);
   bool recording = std::exchange(tape.recording, false);
-  Object plan(PyObject_CallFunctionObjArgs(python_side.compile_gradient, forward.graph ? forward.graph : Py_None, h.get(), r.get(), nullptr));
+  Object plan(PyObject_CallFunctionObjArgs(python_side.compile_gradient,
+                                           forward.graph ? forward.graph : Py_None, h.get(),
+                                           r.get(), nullptr));
   tape.recording = recording;
   if (!plan) throw PythonError();
   forward.gradients.push_back({heads, recorded, Ref<Plan>(&plan_from_object(plan.get()))});
@@ -29,15 +33,18 @@ Plan &gradient_plan(Plan &forward, const std::vector<int32_t> &heads, const std:
 
 namespace {
 
-PyObject *set_recording(PyObject *, PyObject *value) { return PyBool_FromLong(std::exchange(tape.recording, PyObject_IsTrue(value) == 1)); }
-PyObject *set_training(PyObject *, PyObject *value) { return PyBool_FromLong(std::exchange(tape.training, PyObject_IsTrue(value) == 1)); }
+PyObject *set_recording(PyObject *, PyObject *value) {
+  return PyBool_FromLong(std::exchange(tape.recording, PyObject_IsTrue(value) == 1));
+}
+PyObject *set_training(PyObject *, PyObject *value) {
+  return PyBool_FromLong(std::exchange(tape.training, PyObject_IsTrue(value) == 1));
+}
 PyObject *is_recording(PyObject *, PyObject *) { return PyBool_FromLong(tape.recording); }
 PyObject *is_training(PyObject *, PyObject *) { return PyBool_FromLong(tape.training); }
 
 // with RecordScope(record, train): either may be None, which leaves the flag as it is.
 struct Scope {
-  PyObject_HEAD
-  int8_t record, train;  // -1: unchanged
+  PyObject_HEAD int8_t record, train;  // -1: unchanged
   bool old_record, old_train;
 };
 
@@ -75,19 +82,23 @@ void scope_dealloc(PyObject *o) {
   Py_DECREF(type);
 }
 
-PyMethodDef scope_methods[] = {{"__enter__", scope_enter, METH_NOARGS, nullptr},
-                               {"__exit__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(scope_exit)), METH_FASTCALL, nullptr},
-                               {}};
+PyMethodDef scope_methods[] = {
+    {"__enter__", scope_enter, METH_NOARGS, nullptr},
+    {"__exit__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(scope_exit)),
+     METH_FASTCALL, nullptr},
+    {}};
 PyType_Slot scope_slots[] = {{Py_tp_new, reinterpret_cast<void *>(scope_new)},
                              {Py_tp_dealloc, reinterpret_cast<void *>(scope_dealloc)},
                              {Py_tp_methods, scope_methods},
                              {0, nullptr}};
-PyType_Spec scope_spec = {"mx_core._core.RecordScope", sizeof(Scope), 0, Py_TPFLAGS_DEFAULT, scope_slots};
+PyType_Spec scope_spec = {"mx_core._core.RecordScope", sizeof(Scope), 0, Py_TPFLAGS_DEFAULT,
+                          scope_slots};
 
 Tensor head_gradient(PyObject *o, const Tensor &head) {
   const Tensor &given = expect_array(o, "a head gradient")->tensor;
   if (given.type != head.type)
-    fail("ShapeError", "[backward] the head gradient must be " + head.type->text() + ", got " + given.type->text());
+    fail("ShapeError", "[backward] the head gradient must be " + head.type->text() + ", got " +
+                           given.type->text());
   return given;
 }
 
@@ -102,7 +113,8 @@ struct Heads {
     if (head_grads != Py_None) {
       grads = checked(PySequence_Fast(head_grads, "head_grads must be a list of NDArrays or None"));
       if (PySequence_Fast_GET_SIZE(grads.get()) != n)
-        fail("ValueError", "[backward] heads and head_grads must have the same length, got " + std::to_string(n) + " and " +
+        fail("ValueError", "[backward] heads and head_grads must have the same length, got " +
+                               std::to_string(n) + " and " +
                                std::to_string(PySequence_Fast_GET_SIZE(grads.get())));
     }
     for (Py_ssize_t i = 0; i < n; ++i) {
@@ -117,9 +129,11 @@ struct Heads {
 };
 
 // autograd.record and autograd.pause: train_mode may come by position or by name.
-PyObject *new_scope(bool record, bool train, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+PyObject *new_scope(bool record, bool train, PyObject *const *args, Py_ssize_t n,
+                    PyObject *kwnames) {
   Py_ssize_t n_named = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-  if (n + n_named > 1 || (n_named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), "train_mode") != 0)) {
+  if (n + n_named > 1 || (n_named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0),
+                                                                      "train_mode") != 0)) {
     PyErr_SetString(PyExc_TypeError, "the only argument is train_mode");
     return nullptr;
   }
@@ -148,7 +162,9 @@ PyObject *py_backward(PyObject *, PyObject *const *args, Py_ssize_t n) {
 
 PyObject *py_grad(PyObject *, PyObject *const *args, Py_ssize_t n) {
   return guarded([&]() -> PyObject * {
-    if (n != 6) fail("TypeError", "grad(heads, variables, head_grads, retain_graph, create_graph, train_mode)");
+    if (n != 6)
+      fail("TypeError",
+           "grad(heads, variables, head_grads, retain_graph, create_graph, train_mode)");
     Heads heads(args[0], args[2]);
     Object list = checked(PySequence_Fast(args[1], "variables must be a list of NDArrays"));
     std::vector<Edge> variables;
@@ -156,11 +172,14 @@ PyObject *py_grad(PyObject *, PyObject *const *args, Py_ssize_t n) {
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list.get()); ++i) {
       NDArray *a = expect_array(PySequence_Fast_GET_ITEM(list.get(), i), "a variable of grad");
       if (!a->edge)
-        fail("MXNetError", "[grad] variable " + std::to_string(i) + " is not part of the recorded computation. Call attach_grad() on it before recording");
+        fail("MXNetError", "[grad] variable " + std::to_string(i) +
+                               " is not part of the recorded computation. Call attach_grad() on it "
+                               "before recording");
       variables.push_back(a->edge);
       tensors.push_back(a->tensor);
     }
-    auto grads = backward(heads.gradients, heads.values, variables, PyObject_IsTrue(args[3]) == 1, PyObject_IsTrue(args[4]) == 1);
+    auto grads = backward(heads.gradients, heads.values, variables, PyObject_IsTrue(args[3]) == 1,
+                          PyObject_IsTrue(args[4]) == 1);
     Object result = checked(PyList_New(static_cast<Py_ssize_t>(grads.size())));
     static Op *zeros = nullptr;
     for (size_t i = 0; i < grads.size(); ++i) {
@@ -181,7 +200,8 @@ PyObject *py_grad(PyObject *, PyObject *const *args, Py_ssize_t n) {
   });
 }
 
-// record_custom(inputs, outputs, backward): outputs become results of one tape node that calls backward(head_grads).
+// record_custom(inputs, outputs, backward): outputs become results of one tape node that calls
+// backward(head_grads).
 PyObject *py_record_custom(PyObject *, PyObject *const *args, Py_ssize_t n) {
   return guarded([&]() -> PyObject * {
     if (n != 3) fail("TypeError", "record_custom(inputs, outputs, backward)");
@@ -189,7 +209,8 @@ PyObject *py_record_custom(PyObject *, PyObject *const *args, Py_ssize_t n) {
     Object outs = checked(PySequence_Fast(args[1], "outputs must be a list"));
     Ref<TapeNode> node = record_custom(args[2]);
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(ins.get()); ++i)
-      node->inputs.push_back(expect_array(PySequence_Fast_GET_ITEM(ins.get(), i), "an input of Function")->edge);
+      node->inputs.push_back(
+          expect_array(PySequence_Fast_GET_ITEM(ins.get(), i), "an input of Function")->edge);
     for (Py_ssize_t j = 0; j < PySequence_Fast_GET_SIZE(outs.get()); ++j) {
       NDArray *a = expect_array(PySequence_Fast_GET_ITEM(outs.get(), j), "an output of Function");
       node->outputs.push_back(a->tensor.type);
@@ -233,7 +254,8 @@ PyObject *array_backward(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
     for (Py_ssize_t i = 0; i < n; ++i) given[i] = args[i];
     for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); ++k) {
       int i = 0;
-      while (i < 3 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, k), names[i]) != 0) ++i;
+      while (i < 3 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, k), names[i]) != 0)
+        ++i;
       if (i == 3) fail("TypeError", "backward() takes out_grad, retain_graph and train_mode");
       given[i] = args[n + k];
     }
@@ -248,7 +270,9 @@ PyObject *array_backward(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
 void bind_tape(PyObject *module) {
   PyObject *scope = checked(PyType_FromSpec(&scope_spec)).release();
   scope_type = reinterpret_cast<PyTypeObject *>(scope);
-  if (PyModule_AddObjectRef(module, "RecordScope", scope) || PyModule_AddFunctions(module, functions)) throw PythonError();
+  if (PyModule_AddObjectRef(module, "RecordScope", scope) ||
+      PyModule_AddFunctions(module, functions))
+    throw PythonError();
 }
 
 }  // namespace mx

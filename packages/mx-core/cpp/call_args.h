@@ -11,7 +11,8 @@ namespace mx {
 template <typename T, size_t N>
 class SmallBuffer {
  public:
-  explicit SmallBuffer(size_t n) : heap_(n > N ? new T[n]() : nullptr), data_(heap_ ? heap_.get() : stack_) {}
+  explicit SmallBuffer(size_t n)
+      : heap_(n > N ? new T[n]() : nullptr), data_(heap_ ? heap_.get() : stack_) {}
   SmallBuffer(const SmallBuffer &) = delete;
   T *data() { return data_; }
   T &operator[](size_t i) { return data_[i]; }

@@ -1,4 +1,5 @@
-// Device tables and instances. mx-core serves "cpu" by itself, plainly, until a package registers a table for it.
+// Device tables and instances. mx-core serves "cpu" by itself, plainly, until a package registers a
+// table for it.
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
@@ -17,7 +18,8 @@ namespace {
 constexpr int32_t kCpu = 1, kCpuPinned = 3, kCpuShared = 5;
 constexpr size_t kMessageSize = 512;
 
-// -- the built-in cpu --------------------------------------------------------------------------------------------
+// -- the built-in cpu
+// --------------------------------------------------------------------------------------------
 
 int cpu_count() { return 1; }
 
@@ -35,7 +37,8 @@ int cpu_copy(int32_t, void *dst, const void *src, size_t bytes, void *, char *, 
   return 0;
 }
 
-int cpu_copy_peer(int32_t, void *dst, int32_t, const void *src, size_t bytes, void *, char *, size_t) {
+int cpu_copy_peer(int32_t, void *dst, int32_t, const void *src, size_t bytes, void *, char *,
+                  size_t) {
   std::memmove(dst, src, bytes);
   return 0;
 }
@@ -61,12 +64,15 @@ const mx_device kBuiltinCpu = {
     .set_num_threads = nullptr,
 };
 
-// -- the registry ------------------------------------------------------------------------------------------------
+// -- the registry
+// ------------------------------------------------------------------------------------------------
 
 bool is_host_type(int32_t type) { return type == kCpu || type == kCpuPinned || type == kCpuShared; }
 
 std::string instance_name(int32_t type, int32_t id, const mx_device &table) {
-  const char *kind = type == kCpuPinned ? "cpu_pinned" : type == kCpuShared ? "cpu_shared" : table.name;
+  const char *kind = type == kCpuPinned   ? "cpu_pinned"
+                     : type == kCpuShared ? "cpu_shared"
+                                          : table.name;
   return std::string(kind) + "(" + std::to_string(id) + ")";
 }
 
@@ -118,17 +124,20 @@ struct Registry {
 };
 
 void check_table(const mx_device *table) {
-  if (!table) throw std::runtime_error("A device package handed over an empty device table (NULL).");
+  if (!table)
+    throw std::runtime_error("A device package handed over an empty device table (NULL).");
   const std::string package = table->package ? table->package : "(unnamed package)";
   if (table->abi_version != MX_ABI_VERSION) {
-    throw std::runtime_error(package + ": its device table has ABI version " + std::to_string(table->abi_version) +
-                             ", this mx-core speaks version " + std::to_string(MX_ABI_VERSION) +
-                             ". Install matching versions: pip install --upgrade mx-core " + package);
+    throw std::runtime_error(
+        package + ": its device table has ABI version " + std::to_string(table->abi_version) +
+        ", this mx-core speaks version " + std::to_string(MX_ABI_VERSION) +
+        ". Install matching versions: pip install --upgrade mx-core " + package);
   }
   if (table->size < sizeof(mx_device)) {
-    throw std::runtime_error(package + ": its device table has " + std::to_string(table->size) +
-                             " bytes, expected at least " + std::to_string(sizeof(mx_device)) +
-                             ". Set size = sizeof(mx_device) and compile against mx-core's include/mx/abi.h.");
+    throw std::runtime_error(
+        package + ": its device table has " + std::to_string(table->size) +
+        " bytes, expected at least " + std::to_string(sizeof(mx_device)) +
+        ". Set size = sizeof(mx_device) and compile against mx-core's include/mx/abi.h.");
   }
   const std::pair<const char *, bool> required[] = {
       {"package", table->package != nullptr},
@@ -140,11 +149,14 @@ void check_table(const mx_device *table) {
       {"copy_to_host", table->copy_to_host != nullptr},
   };
   for (auto [field, is_set] : required) {
-    if (!is_set) throw std::runtime_error(package + ": its device table lacks `" + field + "`, which is required.");
+    if (!is_set)
+      throw std::runtime_error(package + ": its device table lacks `" + field +
+                               "`, which is required.");
   }
   if (table->device_type < 1) {
-    throw std::runtime_error(package + ": device_type of \"" + table->name + "\" must be positive, got " +
-                             std::to_string(table->device_type) + ".");
+    throw std::runtime_error(package + ": device_type of \"" + table->name +
+                             "\" must be positive, got " + std::to_string(table->device_type) +
+                             ".");
   }
 }
 
@@ -166,10 +178,12 @@ Device *Registry::open(int32_t type, int32_t id) {
     device->lane = cpu->lane;
     device->stream = cpu->stream;
   } else {
-    const long n_threads = is_host_type(type) ? environment_number("MXNET_CPU_WORKER_NTHREADS", 1, 1, 256) : 1;
+    const long n_threads =
+        is_host_type(type) ? environment_number("MXNET_CPU_WORKER_NTHREADS", 1, 1, 256) : 1;
     const std::string lane_name = is_host_type(type) ? std::string(table->name) : device->name;
     char message[kMessageSize] = "";
-    if (table->create_stream && table->create_stream(id, &device->stream, message, sizeof message) != 0) {
+    if (table->create_stream &&
+        table->create_stream(id, &device->stream, message, sizeof message) != 0) {
       throw std::runtime_error(device->name + " could not be opened: " + message);
     }
     device->lane = Engine::get().lane(lane_name, static_cast<int>(n_threads));
@@ -188,15 +202,17 @@ void Device::add_table(const mx_device *table) {
     if (other == table) return;  // the same package once more
     if (std::string(other->name) != table->name && type != table->device_type) continue;
     if (other == &kBuiltinCpu && type == table->device_type && !registry.is_open(other)) continue;
-    const std::string both = std::string(table->package) + ": device \"" + table->name + "\" (type " +
-                             std::to_string(table->device_type) + ") ";
+    const std::string both = std::string(table->package) + ": device \"" + table->name +
+                             "\" (type " + std::to_string(table->device_type) + ") ";
     if (other == &kBuiltinCpu && type == table->device_type) {
-      throw std::runtime_error(both + "comes too late: arrays of mx-core's built-in cpu exist already. "
-                                      "Import the package before the first array is made.");
+      throw std::runtime_error(both +
+                               "comes too late: arrays of mx-core's built-in cpu exist already. "
+                               "Import the package before the first array is made.");
     }
-    throw std::runtime_error(both + "is already served by " + other->package + " as \"" + other->name + "\" (type " +
-                             std::to_string(type) + "). Uninstall one of the two packages, or leave it out with "
-                                                    "MX_DISABLE_PLUGINS.");
+    throw std::runtime_error(both + "is already served by " + other->package + " as \"" +
+                             other->name + "\" (type " + std::to_string(type) +
+                             "). Uninstall one of the two packages, or leave it out with "
+                             "MX_DISABLE_PLUGINS.");
   }
   registry.tables[table->device_type] = table;
   if (table->after_fork_child) {
@@ -225,12 +241,14 @@ Device *Device::get(int32_t type, int32_t id) {
   if (found != registry.devices.end()) return found->second;
   const mx_device *table = registry.find(type);
   if (!table) {
-    throw std::out_of_range(type == 2 ? "gpu(" + std::to_string(id) + ") does not exist: no installed package serves "
-                                        "gpu devices. Use mx.cpu(), or install a device package "
-                                        "(pip install mx-ops-cuda)."
-                                      : "There is no device of type " + std::to_string(type) +
-                                            ": no installed package serves it. Types are cpu 1, gpu 2, cpu_pinned 3, "
-                                            "cpu_shared 5.");
+    throw std::out_of_range(
+        type == 2 ? "gpu(" + std::to_string(id) +
+                        ") does not exist: no installed package serves "
+                        "gpu devices. Use mx.cpu(), or install a device package "
+                        "(pip install mx-ops-cuda)."
+                  : "There is no device of type " + std::to_string(type) +
+                        ": no installed package serves it. Types are cpu 1, gpu 2, cpu_pinned 3, "
+                        "cpu_shared 5.");
   }
   const std::string name = instance_name(type, id, *table);
   if (id < 0) throw std::out_of_range(name + " does not exist: device ids start at 0.");

@@ -1,7 +1,7 @@
-// The engine's bookkeeping is one mutex: operations that come here take 50 us and more, smaller ones run inline in
-// their caller. Each variable grants accesses in program order (many reads or one write); an operation whose
-// accesses are all granted joins the ready list of its lane. Everything is intrusive: a push allocates nothing once
-// the engine is warm.
+// The engine's bookkeeping is one mutex: operations that come here take 50 us and more, smaller
+// ones run inline in their caller. Each variable grants accesses in program order (many reads or
+// one write); an operation whose accesses are all granted joins the ready list of its lane.
+// Everything is intrusive: a push allocates nothing once the engine is warm.
 #include "engine.h"
 
 #include <cxxabi.h>
@@ -68,17 +68,18 @@ class Lane {
   PendingOperation *first = nullptr, *last = nullptr;  // operations that may start
   size_t ready = 0;                                    // how many
   size_t sleeping = 0;                                 // workers inside work_arrived.wait
-  size_t waking = 0;                                   // workers notified that have not returned from it
-  size_t starting = 0;                                 // threads made that have not looked for work yet
+  size_t waking = 0;    // workers notified that have not returned from it
+  size_t starting = 0;  // threads made that have not looked for work yet
 };
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kPollInterval = std::chrono::milliseconds(50);
-constexpr size_t kSparePending = 1024;     // PendingOperations kept for reuse
-constexpr size_t kSpareAccesses = 64;      // larger access lists are given back
-constexpr size_t kUnreportedLimit = 1000;  // wait_all needs the first that nobody saw; the rest is slack
+constexpr size_t kSparePending = 1024;  // PendingOperations kept for reuse
+constexpr size_t kSpareAccesses = 64;   // larger access lists are given back
+constexpr size_t kUnreportedLimit =
+    1000;  // wait_all needs the first that nobody saw; the rest is slack
 
 thread_local bool is_worker = false;
 
@@ -98,7 +99,8 @@ std::shared_ptr<Failure> make_failure(std::string kind, std::string message) {
   return failure;
 }
 
-std::shared_ptr<Failure> describe_failure(const Operation &operation, const char *kind, const char *what) {
+std::shared_ptr<Failure> describe_failure(const Operation &operation, const char *kind,
+                                          const char *what) {
   std::string message;
   try {
     message = operation.describe();
@@ -123,7 +125,8 @@ std::shared_ptr<Failure> execute(Operation &operation) {
   } catch (const abi::__forced_unwind &) {
     throw;  // the thread is being ended (pthread_exit): swallowing this aborts the process
   } catch (...) {
-    return describe_failure(operation, "MXNetError", "an exception that is not a std::exception was thrown");
+    return describe_failure(operation, "MXNetError",
+                            "an exception that is not a std::exception was thrown");
   }
 }
 
@@ -137,8 +140,10 @@ bool has_conflict(const Var &var, bool is_write) {
          (is_write && var.pending_reads.load(std::memory_order_acquire) != 0);
 }
 
-void add_to(std::atomic<uint32_t> &count, int32_t change) {  // writers hold the mutex: no atomic addition needed
-  count.store(count.load(std::memory_order_relaxed) + static_cast<uint32_t>(change), std::memory_order_release);
+void add_to(std::atomic<uint32_t> &count,
+            int32_t change) {  // writers hold the mutex: no atomic addition needed
+  count.store(count.load(std::memory_order_relaxed) + static_cast<uint32_t>(change),
+              std::memory_order_release);
 }
 
 std::atomic<uint32_t> &pending_count(const Access &access) {
@@ -165,7 +170,8 @@ struct Engine::State {
   std::atomic<bool> naive{false};
   std::atomic<bool> closed{false};
 
-  // -- variables -------------------------------------------------------------------------------------------------
+  // -- variables
+  // -------------------------------------------------------------------------------------------------
 
   void note(PendingOperation &pending_operation, Var *var, bool is_write) {
     auto &accesses = pending_operation.accesses;
@@ -239,12 +245,14 @@ struct Engine::State {
     if (failure->reported.load(std::memory_order_relaxed)) return;
     if (!unreported.empty() && unreported.back() == failure) return;  // passed on along a chain
     if (unreported.size() == kUnreportedLimit) {
-      std::erase_if(unreported, [](const auto &f) { return f->reported.load(std::memory_order_relaxed); });
+      std::erase_if(unreported,
+                    [](const auto &f) { return f->reported.load(std::memory_order_relaxed); });
     }
     if (unreported.size() < kUnreportedLimit) unreported.push_back(failure);
   }
 
-  // -- operations ------------------------------------------------------------------------------------------------
+  // -- operations
+  // ------------------------------------------------------------------------------------------------
 
   std::unique_ptr<PendingOperation> take_spare() {
     if (!spare) return std::make_unique<PendingOperation>();
@@ -273,7 +281,8 @@ struct Engine::State {
 
   // Removes every operation that has not started. Their outputs fail, silently for wait_all.
   void drop_unstarted(std::unique_lock<std::mutex> &lock) {
-    auto dropped = make_failure("MXNetError", "The operation was dropped: the engine was shut down before it started.");
+    auto dropped = make_failure(
+        "MXNetError", "The operation was dropped: the engine was shut down before it started.");
     dropped->reported.store(true, std::memory_order_relaxed);
     for (bool found = true; found;) {
       found = false;
@@ -292,10 +301,11 @@ struct Engine::State {
     }
   }
 
-  // -- workers ---------------------------------------------------------------------------------------------------
+  // -- workers
+  // ---------------------------------------------------------------------------------------------------
 
-  // Sees to it that the lane's ready operations find workers, `coming` of whom look by themselves. Returns true when
-  // the caller has to notify one sleeping worker.
+  // Sees to it that the lane's ready operations find workers, `coming` of whom look by themselves.
+  // Returns true when the caller has to notify one sleeping worker.
   bool wake(Lane &lane, size_t coming) {
     if (stopping || closed.load(std::memory_order_relaxed)) return false;
     if (lane.ready <= lane.waking + lane.starting + coming) return false;
@@ -361,8 +371,9 @@ struct Engine::State {
     count_finished(1);
   }
 
-  // Joins all workers, or detaches those that have not left by the deadline. Operations left over stay unstarted.
-  // The threads are joined under the mutex, so that no push comes between: they no longer ask for it.
+  // Joins all workers, or detaches those that have not left by the deadline. Operations left over
+  // stay unstarted. The threads are joined under the mutex, so that no push comes between: they no
+  // longer ask for it.
   void stop_workers(std::unique_lock<std::mutex> &lock, Clock::time_point deadline) {
     stopping = true;
     for (auto &[name, lane] : lanes) lane->work_arrived.notify_all();
@@ -382,11 +393,13 @@ struct Engine::State {
     resumed.notify_all();
   }
 
-  // -- waits -----------------------------------------------------------------------------------------------------
+  // -- waits
+  // -----------------------------------------------------------------------------------------------------
 
   bool is_over(const Waiter &waiter) const {
     if (abandoned) return true;
-    if (waiter.kind == Waiter::kPending) return pending.load(std::memory_order_relaxed) <= waiter.limit;
+    if (waiter.kind == Waiter::kPending)
+      return pending.load(std::memory_order_relaxed) <= waiter.limit;
     return !has_conflict(*waiter.var, waiter.kind == Waiter::kWrite);
   }
 
@@ -394,7 +407,8 @@ struct Engine::State {
     for (Waiter *waiter : waiters) {
       if (waiter->done || !is_over(*waiter)) continue;
       waiter->done = true;
-      waiter->condition.notify_one();  // under the mutex: the waiter lives on the stack of the thread it wakes
+      waiter->condition
+          .notify_one();  // under the mutex: the waiter lives on the stack of the thread it wakes
     }
   }
 
@@ -429,14 +443,17 @@ struct Engine::State {
 
   void throw_if_abandoned(const Var &var, bool is_write) const {
     if (abandoned && has_conflict(var, is_write)) {
-      report(make_failure("MXNetError",
-                          "The array was being computed when the engine was shut down; it has no value."));
+      report(make_failure(
+          "MXNetError",
+          "The array was being computed when the engine was shut down; it has no value."));
     }
   }
 
-  // -- naive mode ------------------------------------------------------------------------------------------------
+  // -- naive mode
+  // ------------------------------------------------------------------------------------------------
 
-  void run_now(std::unique_ptr<Operation> operation, std::span<Var *const> reads, std::span<Var *const> writes) {
+  void run_now(std::unique_ptr<Operation> operation, std::span<Var *const> reads,
+               std::span<Var *const> writes) {
     std::shared_ptr<Failure> failure;
     {
       std::unique_lock<std::mutex> lock(mutex);
@@ -467,9 +484,11 @@ struct Engine::State {
     throw_if_abandoned(var, is_write);
   }
 
-  // -- fork ------------------------------------------------------------------------------------------------------
+  // -- fork
+  // ------------------------------------------------------------------------------------------------------
 
-  // The mutex stays locked from here to after_fork_*, so both processes see a consistent, idle engine.
+  // The mutex stays locked from here to after_fork_*, so both processes see a consistent, idle
+  // engine.
   void before_fork() {
     std::unique_lock<std::mutex> lock(mutex);
     if (is_worker) {
@@ -493,7 +512,8 @@ struct Engine::State {
     new (&resumed) std::condition_variable;
     if (forking_worker || abandoned) {
       for (auto &[name, lane] : lanes) {
-        new std::vector<std::thread>(std::move(lane->threads));  // not here: neither joinable nor to be destroyed
+        new std::vector<std::thread>(
+            std::move(lane->threads));  // not here: neither joinable nor to be destroyed
         lane->threads.clear();
       }
       abandoned = true;
@@ -509,7 +529,8 @@ struct Engine::State {
 };
 
 Engine &Engine::get() {
-  static Engine *engine = new Engine;  // outlives every static object: workers may still run at exit
+  static Engine *engine =
+      new Engine;  // outlives every static object: workers may still run at exit
   return *engine;
 }
 
@@ -517,8 +538,8 @@ Engine::Engine() : state_(new State) {
   const char *type = std::getenv("MXNET_ENGINE_TYPE");
   state_->naive = type && std::string(type) == "NaiveEngine";
   static State *state = state_;
-  // Handlers registered first run last before a fork: storage registers when it is loaded, hence is still usable
-  // while the work drains.
+  // Handlers registered first run last before a fork: storage registers when it is loaded, hence is
+  // still usable while the work drains.
   pthread_atfork([] { state->before_fork(); }, [] { state->after_fork_parent(); },
                  [] { state->after_fork_child(); });
   std::atexit([] { Engine::get().shutdown(); });
@@ -588,7 +609,8 @@ uint64_t Engine::pending() const { return state_->pending.load(std::memory_order
 void Engine::set_naive(bool naive) { state_->naive.store(naive, std::memory_order_release); }
 
 bool Engine::is_naive() const {
-  return state_->naive.load(std::memory_order_acquire) || state_->closed.load(std::memory_order_acquire);
+  return state_->naive.load(std::memory_order_acquire) ||
+         state_->closed.load(std::memory_order_acquire);
 }
 
 void Engine::shutdown(double seconds) {
@@ -598,7 +620,8 @@ void Engine::shutdown(double seconds) {
   state.stopping = true;
   if (is_worker) seconds = 0;  // exit() inside an operation: it cannot wait for itself
   state.drop_unstarted(lock);
-  state.stop_workers(lock, Clock::now() + std::chrono::microseconds(static_cast<int64_t>(seconds * 1e6)));
+  state.stop_workers(lock,
+                     Clock::now() + std::chrono::microseconds(static_cast<int64_t>(seconds * 1e6)));
   state.drop_unstarted(lock);  // what the last operations made ready
   state.notify_waiters();
 }

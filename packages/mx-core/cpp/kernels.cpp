@@ -23,22 +23,26 @@ std::map<Key, std::vector<Registered>> &kernels() {
 
 void add_kernel_table(const mx_kernel_table *table) {
   if (table->abi_version != MX_ABI_VERSION || table->size < sizeof(mx_kernel_table))
-    throw std::runtime_error(std::string("kernels of package ") + (table->package ? table->package : "?") +
-                             " were built for version " + std::to_string(table->abi_version) +
-                             " of mx-core's kernel interface; this mx-core speaks version " +
-                             std::to_string(MX_ABI_VERSION) + ". Install matching versions of both");
+    throw std::runtime_error(
+        std::string("kernels of package ") + (table->package ? table->package : "?") +
+        " were built for version " + std::to_string(table->abi_version) +
+        " of mx-core's kernel interface; this mx-core speaks version " +
+        std::to_string(MX_ABI_VERSION) + ". Install matching versions of both");
   for (int32_t i = 0; i < table->n_kernels; ++i) {
     const mx_kernel &k = table->kernels[i];
     auto &list = kernels()[{table->device, k.op}];
     for (const Registered &r : list)
       if (r.kernel.prepare == k.prepare) return;  // the same table twice
     list.push_back({k, table->package});
-    std::stable_sort(list.begin(), list.end(),
-                     [](const Registered &a, const Registered &b) { return a.kernel.priority > b.kernel.priority; });
+    std::stable_sort(list.begin(), list.end(), [](const Registered &a, const Registered &b) {
+      return a.kernel.priority > b.kernel.priority;
+    });
   }
 }
 
-bool has_kernel(const std::string &device, const std::string &op) { return kernels().count({device, op}) != 0; }
+bool has_kernel(const std::string &device, const std::string &op) {
+  return kernels().count({device, op}) != 0;
+}
 
 std::vector<std::string> kernel_names(const std::string &device) {
   std::vector<std::string> names;
@@ -64,7 +68,8 @@ PrepareResult prepare_kernel(const std::string &device, const mx_signature &sig)
     }
     prepared->p.free_state = nullptr;
     if (status != MX_UNSUPPORTED)
-      throw std::runtime_error(std::string("[") + sig.op + "] preparing the kernel of " + r.package + " failed: " + message);
+      throw std::runtime_error(std::string("[") + sig.op + "] preparing the kernel of " +
+                               r.package + " failed: " + message);
     result.reason += (result.reason.empty() ? "" : "; ") + std::string(r.package) + ": " + message;
   }
   return result;

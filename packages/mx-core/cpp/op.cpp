@@ -29,26 +29,25 @@ struct CacheEntry {
 struct ParamName {
   PyObject *name;  // interned, owned
   bool runtime;
-  int32_t index;   // among the static parameters, or among the scalars
+  int32_t index;  // among the static parameters, or among the scalars
 };
 
 }  // namespace
 
 struct Op {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   PyObject *definition;
   PyObject *name;
-  PyObject *inputs;        // tuple of interned names
+  PyObject *inputs;  // tuple of interned names
   std::vector<bool> *optional;
   std::vector<ParamName> *order;
   std::vector<PyObject *> *defaults;  // of the scalars, None: required
   bool variadic, mode_dependent;
   Py_ssize_t n_inputs, n_static, n_runtime;
-  PyObject *by_values;     // tuple of given values -> params
-  PyObject *interned;      // params -> params
+  PyObject *by_values;  // tuple of given values -> params
+  PyObject *interned;   // params -> params
   PyObject *default_params;
-  CacheEntry *last;        // the plan used last, borrowed from the cache
+  CacheEntry *last;  // the plan used last, borrowed from the cache
 };
 
 namespace {
@@ -65,7 +64,8 @@ const char *text_of(PyObject *unicode) {
 
 std::string op_tag(const Op *op) { return std::string("[") + text_of(op->name) + "] "; }
 
-// ---- The plan cache: open addressing over entries, evicting the least recently used quarter when full.
+// ---- The plan cache: open addressing over entries, evicting the least recently used quarter when
+// full.
 
 class PlanCache {
  public:
@@ -77,8 +77,9 @@ class PlanCache {
     }
   }
   static bool matches(const CacheEntry &e, const CacheEntry &k, const uintptr_t *types, size_t n) {
-    return e.op == k.op && e.params.get() == k.params.get() && e.device == k.device && e.train == k.train &&
-           e.absent == k.absent && e.types.size() == n && std::memcmp(e.types.data(), types, n * sizeof *types) == 0;
+    return e.op == k.op && e.params.get() == k.params.get() && e.device == k.device &&
+           e.train == k.train && e.absent == k.absent && e.types.size() == n &&
+           std::memcmp(e.types.data(), types, n * sizeof *types) == 0;
   }
   CacheEntry *insert(std::unique_ptr<CacheEntry> entry) {
     if (count_ >= kLimit) evict();
@@ -144,7 +145,9 @@ uint64_t mix(uint64_t h, uint64_t v) {
   return h ^ (h >> 32);
 }
 
-Object type_object(const TensorType *t) { return checked(Py_BuildValue("(iO)", t->dtype, t->shape_tuple)); }
+Object type_object(const TensorType *t) {
+  return checked(Py_BuildValue("(iO)", t->dtype, t->shape_tuple));
+}
 
 // Asks Python for the plan of a call seen for the first time.
 Ref<Plan> compile(const Call &call, Device *device, bool train, const uintptr_t *types) {
@@ -165,11 +168,12 @@ Ref<Plan> compile(const Call &call, Device *device, bool train, const uintptr_t 
     PyTuple_SET_ITEM(in_types.get(), i, type_object(type).release());
     ++present;
   }
-  if (!python_side.compile_call) fail("MXNetError", "the compiler is not loaded: import mx_core.ndarray first");
+  if (!python_side.compile_call)
+    fail("MXNetError", "the compiler is not loaded: import mx_core.ndarray first");
   Object grad_tuple = checked(PyList_AsTuple(grads.get()));
-  Object result = checked(PyObject_CallFunction(python_side.compile_call, "OOOiiOO", op->definition, call.params,
-                                                in_types.get(), device->type, device->id, train ? Py_True : Py_False,
-                                                grad_tuple.get()));
+  Object result = checked(PyObject_CallFunction(
+      python_side.compile_call, "OOOiiOO", op->definition, call.params, in_types.get(),
+      device->type, device->id, train ? Py_True : Py_False, grad_tuple.get()));
   return Ref<Plan>(&plan_from_object(result.get()));
 }
 
@@ -187,8 +191,9 @@ CacheEntry *plan_for(const Call &call, Device *device, bool train, const uintptr
     last->used = ++c.tick;
     return last;
   }
-  uint64_t h = mix(mix(reinterpret_cast<uintptr_t>(call.op), reinterpret_cast<uintptr_t>(call.params)),
-                   reinterpret_cast<uintptr_t>(device) + train);
+  uint64_t h =
+      mix(mix(reinterpret_cast<uintptr_t>(call.op), reinterpret_cast<uintptr_t>(call.params)),
+          reinterpret_cast<uintptr_t>(device) + train);
   h = mix(h, call.absent);
   for (size_t i = 0; i < n; ++i) h = mix(h, types[i]);
   CacheEntry *found = c.find(h, key, types, n);
@@ -225,21 +230,25 @@ Device *device_of(const Call &call) {
     Device *d = call.inputs[i]->tensor.device();
     if (d == first || (d->table == first->table && d->host_memory && first->host_memory)) continue;
     auto name = [&](int32_t k) {
-      return call.op->variadic || k >= call.op->n_inputs ? "input " + std::to_string(k)
-                                                         : text_of(PyTuple_GET_ITEM(call.op->inputs, k));
+      return call.op->variadic || k >= call.op->n_inputs
+                 ? "input " + std::to_string(k)
+                 : text_of(PyTuple_GET_ITEM(call.op->inputs, k));
     };
-    fail("MXNetError", op_tag(call.op) + "needs all inputs on one context, but " + name(0) + " is on " + first->name + " and " +
-                           name(i) + " is on " + d->name + ". Copy one of them with x.as_in_context(...)");
+    fail("MXNetError", op_tag(call.op) + "needs all inputs on one context, but " + name(0) +
+                           " is on " + first->name + " and " + name(i) + " is on " + d->name +
+                           ". Copy one of them with x.as_in_context(...)");
   }
   return first;
 }
 
 // Fills outs from out= after checking types; returns how many NDArrays were given.
-void take_given_outputs(const Call &call, const Plan &plan, Device *device, PyObject *out, Tensor *outs, PyObject **arrays) {
+void take_given_outputs(const Call &call, const Plan &plan, Device *device, PyObject *out,
+                        Tensor *outs, PyObject **arrays) {
   bool is_list = PyList_Check(out) || PyTuple_Check(out);
   Py_ssize_t n = is_list ? PySequence_Fast_GET_SIZE(out) : 1;
   if (n != plan.n_visible)
-    fail("MXNetError", op_tag(call.op) + "has " + std::to_string(plan.n_visible) + " outputs, but out= holds " + std::to_string(n));
+    fail("MXNetError", op_tag(call.op) + "has " + std::to_string(plan.n_visible) +
+                           " outputs, but out= holds " + std::to_string(n));
   for (Py_ssize_t j = 0; j < n; ++j) {
     PyObject *o = is_list ? PySequence_Fast_GET_ITEM(out, j) : out;
     NDArray *a = expect_array(o, "out=");
@@ -247,12 +256,17 @@ void take_given_outputs(const Call &call, const Plan &plan, Device *device, PyOb
     if (a->tensor.type != want)
       fail(a->tensor.type->dtype == want->dtype ? "ShapeError" : "DTypeError",
            op_tag(call.op) + "out= must be " + want->text() + ", got " + a->tensor.type->text());
-    if (a->tensor.device() != device && !(a->tensor.device()->table == device->table && device->host_memory))
-      fail("MXNetError", op_tag(call.op) + "out= must be on " + device->name + ", got " + a->tensor.device()->name);
+    if (a->tensor.device() != device &&
+        !(a->tensor.device()->table == device->table && device->host_memory))
+      fail("MXNetError", op_tag(call.op) + "out= must be on " + device->name + ", got " +
+                             a->tensor.device()->name);
     if (tape.recording && a->edge)
-      fail("MXNetError", op_tag(call.op) + "would overwrite an array that autograd has recorded. In-place operations (out=, +=, "
-                                           "x[:] = ...) on such arrays work only outside autograd.record(): compute a new array "
-                                           "instead, or copy the old one with .detach().copy() first");
+      fail(
+          "MXNetError",
+          op_tag(call.op) +
+              "would overwrite an array that autograd has recorded. In-place operations (out=, +=, "
+              "x[:] = ...) on such arrays work only outside autograd.record(): compute a new array "
+              "instead, or copy the old one with .detach().copy() first");
     outs[j] = a->tensor;
     arrays[j] = o;
   }
@@ -261,16 +275,19 @@ void take_given_outputs(const Call &call, const Plan &plan, Device *device, PyOb
 void check_written(const Call &call, const Plan &plan) {
   for (int32_t i : plan.written_inputs)
     if (call.inputs[i]->edge)
-      fail("MXNetError", op_tag(call.op) + "updates its input " + std::to_string(i) +
-                             " in place, which autograd has recorded. Call it outside autograd.record()");
+      fail("MXNetError",
+           op_tag(call.op) + "updates its input " + std::to_string(i) +
+               " in place, which autograd has recorded. Call it outside autograd.record()");
 }
 
 PyObject *result_object(PyObject **arrays, size_t n) {
   if (n == 1) return arrays[0];
   PyObject *list = PyList_New(static_cast<Py_ssize_t>(n));
   for (size_t j = 0; j < n; ++j) {
-    if (list) PyList_SET_ITEM(list, static_cast<Py_ssize_t>(j), arrays[j]);
-    else Py_DECREF(arrays[j]);
+    if (list)
+      PyList_SET_ITEM(list, static_cast<Py_ssize_t>(j), arrays[j]);
+    else
+      Py_DECREF(arrays[j]);
   }
   return list;
 }
@@ -289,7 +306,8 @@ PyObject *dispatch(const Call &call, PyObject *out) {
     types[i] = reinterpret_cast<uintptr_t>(a->tensor.type) | grad;
     ins[i] = &a->tensor;
   }
-  Plan *plan = plan_for(call, device, tape.training && call.op->mode_dependent, types.data())->plan.get();
+  Plan *plan =
+      plan_for(call, device, tape.training && call.op->mode_dependent, types.data())->plan.get();
   Ref<Plan> keep(plan);
   size_t n_out = plan->outputs.size(), n_visible = static_cast<size_t>(plan->n_visible);
   SmallBuffer<Tensor, 4> outs(n_out);
@@ -309,11 +327,13 @@ PyObject *dispatch(const Call &call, PyObject *out) {
   }
   if (given) {
     if (node)
-      for (size_t j = 0; j < n_visible; ++j) as_array(arrays[j])->edge = {node, {}, static_cast<int32_t>(j)};
+      for (size_t j = 0; j < n_visible; ++j)
+        as_array(arrays[j])->edge = {node, {}, static_cast<int32_t>(j)};
     return Py_NewRef(out);
   }
   for (size_t j = 0; j < n_visible; ++j)
-    arrays[j] = new_array(std::move(outs[j]), node ? Edge{node, {}, static_cast<int32_t>(j)} : Edge{});
+    arrays[j] =
+        new_array(std::move(outs[j]), node ? Edge{node, {}, static_cast<int32_t>(j)} : Edge{});
   return result_object(arrays.data(), n_visible);
 }
 
@@ -331,7 +351,9 @@ int find_name(PyObject *key, const std::vector<ParamName> &order) {
 
 Py_ssize_t find_input(PyObject *key, PyObject *inputs) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inputs); ++i)
-    if (PyTuple_GET_ITEM(inputs, i) == key || PyUnicode_Compare(PyTuple_GET_ITEM(inputs, i), key) == 0) return i;
+    if (PyTuple_GET_ITEM(inputs, i) == key ||
+        PyUnicode_Compare(PyTuple_GET_ITEM(inputs, i), key) == 0)
+      return i;
   return -1;
 }
 
@@ -377,7 +399,8 @@ mx_scalar scalar_of(Op *op, PyObject *name, PyObject *value) {
   Object number(PyUnicode_Check(value) ? PyFloat_FromString(value) : PyNumber_Float(value));
   if (!number) {
     PyErr_Clear();
-    fail("ParameterError", op_tag(op) + "parameter " + text_of(name) + " must be a number, got " + Py_TYPE(value)->tp_name);
+    fail("ParameterError", op_tag(op) + "parameter " + text_of(name) + " must be a number, got " +
+                               Py_TYPE(value)->tp_name);
   }
   double f = PyFloat_AS_DOUBLE(number.get());
   return {f, f >= -9.2e18 && f <= 9.2e18 ? static_cast<int64_t>(f) : 0};
@@ -386,8 +409,10 @@ mx_scalar scalar_of(Op *op, PyObject *name, PyObject *value) {
 class Parser {
  public:
   Parser(Op *op, Py_ssize_t n_args)
-      : op_(op), inputs_(static_cast<size_t>(std::max(op->n_inputs, n_args))),
-        values_(static_cast<size_t>(op->n_static) + 1), scalars_(static_cast<size_t>(op->n_runtime) + 1),
+      : op_(op),
+        inputs_(static_cast<size_t>(std::max(op->n_inputs, n_args))),
+        values_(static_cast<size_t>(op->n_static) + 1),
+        scalars_(static_cast<size_t>(op->n_runtime) + 1),
         runtime_(static_cast<size_t>(op->n_runtime) + 1) {
     for (Py_ssize_t i = 0; i < op->n_inputs; ++i) inputs_[i] = nullptr;
     for (Py_ssize_t i = 0; i < op->n_static; ++i) values_[i] = missing;
@@ -400,7 +425,8 @@ class Parser {
         expand(args[0]);
         return;
       }
-      for (Py_ssize_t i = 0; i < n; ++i) many_.push_back(expect(args[i], "input " + std::to_string(i)));
+      for (Py_ssize_t i = 0; i < n; ++i)
+        many_.push_back(expect(args[i], "input " + std::to_string(i)));
       return;
     }
     size_t order = 0;
@@ -412,8 +438,10 @@ class Parser {
       } else if (order++ == op_->order->size()) {
         out = args[i];  // MXNet's signatures end with out, name
       } else if (order > op_->order->size() + 2) {
-        fail("TypeError", op_tag(op_) + "takes at most " + std::to_string(op_->n_inputs + static_cast<Py_ssize_t>(op_->order->size())) +
-                              " positional arguments, got " + std::to_string(n));
+        fail("TypeError",
+             op_tag(op_) + "takes at most " +
+                 std::to_string(op_->n_inputs + static_cast<Py_ssize_t>(op_->order->size())) +
+                 " positional arguments, got " + std::to_string(n));
       }
     }
   }
@@ -434,13 +462,16 @@ class Parser {
     }
     Py_ssize_t i = find_input(key, op_->inputs);
     if (i >= 0) {
-      if (op_->variadic) expand(value);
-      else input(i, value);
+      if (op_->variadic)
+        expand(value);
+      else
+        input(i, value);
       return;
     }
     if (PyUnicode_Compare(key, s_out) == 0) {
       out = value;
-    } else if (PyUnicode_Compare(key, s_name) != 0 && PyUnicode_Compare(key, s_attr) != 0 && !num_args(key)) {
+    } else if (PyUnicode_Compare(key, s_name) != 0 && PyUnicode_Compare(key, s_attr) != 0 &&
+               !num_args(key)) {
       unknown(key);
     }
   }
@@ -457,7 +488,8 @@ class Parser {
     for (Py_ssize_t i = 0; i < op_->n_runtime; ++i) {
       if (!runtime_[i]) {
         runtime_[i] = (*op_->defaults)[static_cast<size_t>(i)];
-        if (runtime_[i] == Py_None) fail("ParameterError", op_tag(op_) + "needs the parameter " + text_of(runtime_name(i)));
+        if (runtime_[i] == Py_None)
+          fail("ParameterError", op_tag(op_) + "needs the parameter " + text_of(runtime_name(i)));
       }
       scalars_[i] = scalar_of(op_, runtime_name(i), runtime_[i]);
     }
@@ -471,8 +503,12 @@ class Parser {
   Device *device = nullptr;
 
  private:
-  static bool is_context(PyObject *key) { return key == s_ctx || PyUnicode_Compare(key, s_ctx) == 0; }
-  bool num_args(PyObject *key) const { return op_->variadic && PyUnicode_CompareWithASCIIString(key, "num_args") == 0; }
+  static bool is_context(PyObject *key) {
+    return key == s_ctx || PyUnicode_Compare(key, s_ctx) == 0;
+  }
+  bool num_args(PyObject *key) const {
+    return op_->variadic && PyUnicode_CompareWithASCIIString(key, "num_args") == 0;
+  }
   PyObject *runtime_name(Py_ssize_t index) const {
     for (const ParamName &p : *op_->order)
       if (p.runtime && p.index == index) return p.name;
@@ -481,21 +517,25 @@ class Parser {
   [[noreturn]] void unknown(PyObject *key) {
     Object errors = checked(PyImport_ImportModule("mx_core.errors"));
     Object known = checked(PyList_New(0));
-    for (Py_ssize_t i = 0; i < op_->n_inputs; ++i) PyList_Append(known.get(), PyTuple_GET_ITEM(op_->inputs, i));
+    for (Py_ssize_t i = 0; i < op_->n_inputs; ++i)
+      PyList_Append(known.get(), PyTuple_GET_ITEM(op_->inputs, i));
     for (const ParamName &p : *op_->order) PyList_Append(known.get(), p.name);
-    Object r(PyObject_CallMethod(errors.get(), "unknown_parameter", "OOO", op_->name, key, known.get()));
+    Object r(
+        PyObject_CallMethod(errors.get(), "unknown_parameter", "OOO", op_->name, key, known.get()));
     if (r) PyErr_SetString(PyExc_TypeError, "unknown parameter");
     throw PythonError();
   }
   NDArray *expect(PyObject *o, const std::string &which) {
     if (is_array(o)) return as_array(o);
-    fail("DTypeError", op_tag(op_) + which + " must be an NDArray, got " + Py_TYPE(o)->tp_name +
-                           (PyNumber_Check(o) || PySequence_Check(o) ? ". Make one with mx.nd.array(...)" : ""));
+    fail("DTypeError",
+         op_tag(op_) + which + " must be an NDArray, got " + Py_TYPE(o)->tp_name +
+             (PyNumber_Check(o) || PySequence_Check(o) ? ". Make one with mx.nd.array(...)" : ""));
   }
   void expand(PyObject *sequence) {
     Object fast = checked(PySequence_Fast(sequence, "a list of NDArrays was expected"));
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast.get()); ++i)
-      many_.push_back(expect(PySequence_Fast_GET_ITEM(fast.get(), i), "input " + std::to_string(i)));
+      many_.push_back(
+          expect(PySequence_Fast_GET_ITEM(fast.get(), i), "input " + std::to_string(i)));
   }
   void input(Py_ssize_t i, PyObject *value) {
     if (value == Py_None) return;
@@ -519,7 +559,8 @@ class Parser {
       } else if ((*op_->optional)[static_cast<size_t>(i)]) {
         call.absent |= uint64_t{1} << i;
       } else {
-        fail("TypeError", op_tag(op_) + "needs the input " + text_of(PyTuple_GET_ITEM(op_->inputs, i)));
+        fail("TypeError",
+             op_tag(op_) + "needs the input " + text_of(PyTuple_GET_ITEM(op_->inputs, i)));
       }
     }
     call.inputs = inputs_.data();
@@ -541,14 +582,17 @@ PyObject *op_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, Py
     Parser parser(reinterpret_cast<Op *>(self), n);
     parser.positional(args, n);
     if (kwnames)
-      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); ++i) parser.keyword(PyTuple_GET_ITEM(kwnames, i), args[n + i]);
+      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); ++i)
+        parser.keyword(PyTuple_GET_ITEM(kwnames, i), args[n + i]);
     return parser.run();
   });
 }
 
 // ---- The Python type.
 
-PyObject *attribute(PyObject *definition, const char *name) { return checked(PyObject_GetAttrString(definition, name)).release(); }
+PyObject *attribute(PyObject *definition, const char *name) {
+  return checked(PyObject_GetAttrString(definition, name)).release();
+}
 
 PyObject *interned_tuple(PyObject *definition, const char *name) {
   Object sequence(attribute(definition, name));
@@ -562,7 +606,8 @@ PyObject *interned_tuple(PyObject *definition, const char *name) {
 }
 
 void read_parameters(Op *op) {
-  Object statics(interned_tuple(op->definition, "param_names")), runtimes(interned_tuple(op->definition, "runtime_names"));
+  Object statics(interned_tuple(op->definition, "param_names")),
+      runtimes(interned_tuple(op->definition, "runtime_names"));
   Object order(interned_tuple(op->definition, "call_order"));
   op->n_static = PyTuple_GET_SIZE(statics.get());
   op->n_runtime = PyTuple_GET_SIZE(runtimes.get());
@@ -576,7 +621,8 @@ void read_parameters(Op *op) {
   }
   Object defaults(attribute(op->definition, "runtime_defaults"));
   op->defaults = new std::vector<PyObject *>;
-  for (Py_ssize_t i = 0; i < op->n_runtime; ++i) op->defaults->push_back(checked(PySequence_GetItem(defaults.get(), i)).release());
+  for (Py_ssize_t i = 0; i < op->n_runtime; ++i)
+    op->defaults->push_back(checked(PySequence_GetItem(defaults.get(), i)).release());
 }
 
 PyObject *op_new(PyTypeObject *type, PyObject *args, PyObject *) {
@@ -593,9 +639,11 @@ PyObject *op_new(PyTypeObject *type, PyObject *args, PyObject *) {
     Object optional(attribute(definition, "optional_inputs"));
     op->optional = new std::vector<bool>;
     for (Py_ssize_t i = 0; i < op->n_inputs; ++i)
-      op->optional->push_back(PyObject_IsTrue(checked(PySequence_GetItem(optional.get(), i)).get()) == 1);
+      op->optional->push_back(
+          PyObject_IsTrue(checked(PySequence_GetItem(optional.get(), i)).get()) == 1);
     op->variadic = PyObject_IsTrue(Object(attribute(definition, "variadic")).get()) == 1;
-    op->mode_dependent = PyObject_IsTrue(Object(attribute(definition, "mode_dependent")).get()) == 1;
+    op->mode_dependent =
+        PyObject_IsTrue(Object(attribute(definition, "mode_dependent")).get()) == 1;
     read_parameters(op);
     op->by_values = checked(PyDict_New()).release();
     op->interned = checked(PyDict_New()).release();
@@ -603,9 +651,12 @@ PyObject *op_new(PyTypeObject *type, PyObject *args, PyObject *) {
   });
 }
 
-PyObject *op_repr(PyObject *self) { return PyUnicode_FromFormat("<operator %U>", reinterpret_cast<Op *>(self)->name); }
+PyObject *op_repr(PyObject *self) {
+  return PyUnicode_FromFormat("<operator %U>", reinterpret_cast<Op *>(self)->name);
+}
 
-// As a function does: an operator that is a class attribute becomes a method. Also what makes help() treat it as a function.
+// As a function does: an operator that is a class attribute becomes a method. Also what makes
+// help() treat it as a function.
 PyObject *op_bind(PyObject *self, PyObject *instance, PyObject *) {
   return instance ? PyMethod_New(self, instance) : Py_NewRef(self);
 }
@@ -617,15 +668,20 @@ PyObject *op_getattro(PyObject *self, PyObject *name) {
   return PyObject_GetAttr(reinterpret_cast<Op *>(self)->definition, name);
 }
 
-PyObject *op_doc(PyObject *self, void *) { return PyObject_GetAttrString(reinterpret_cast<Op *>(self)->definition, "__doc__"); }
+PyObject *op_doc(PyObject *self, void *) {
+  return PyObject_GetAttrString(reinterpret_cast<Op *>(self)->definition, "__doc__");
+}
 PyObject *op_name(PyObject *self, void *) { return Py_NewRef(reinterpret_cast<Op *>(self)->name); }
 PyObject *op_module(PyObject *, void *) { return PyUnicode_FromString("mxnet.ndarray"); }
-PyObject *op_definition(PyObject *self, void *) { return Py_NewRef(reinterpret_cast<Op *>(self)->definition); }
+PyObject *op_definition(PyObject *self, void *) {
+  return Py_NewRef(reinterpret_cast<Op *>(self)->definition);
+}
 PyObject *op_signature(PyObject *self, void *) {
   return PyObject_GetAttrString(reinterpret_cast<Op *>(self)->definition, "__signature__");
 }
 PyObject *op_reduce(PyObject *self, PyObject *) {
-  Object loader = checked(PyObject_GetAttrString(Object(PyImport_ImportModule("mx_core._core")).get(), "get_op"));
+  Object loader = checked(
+      PyObject_GetAttrString(Object(PyImport_ImportModule("mx_core._core")).get(), "get_op"));
   return Py_BuildValue("O(O)", loader.get(), reinterpret_cast<Op *>(self)->name);
 }
 
@@ -637,7 +693,8 @@ PyGetSetDef op_getset[] = {{"__doc__", op_doc, nullptr, nullptr, nullptr},
                            {"definition", op_definition, nullptr, nullptr, nullptr},
                            {}};
 PyMethodDef op_methods[] = {{"__reduce__", op_reduce, METH_NOARGS, nullptr}, {}};
-PyMemberDef op_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Op, vectorcall), READONLY, nullptr}, {}};
+PyMemberDef op_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Op, vectorcall), READONLY, nullptr}, {}};
 PyType_Slot op_slots[] = {{Py_tp_new, reinterpret_cast<void *>(op_new)},
                           {Py_tp_call, reinterpret_cast<void *>(PyVectorcall_Call)},
                           {Py_tp_repr, reinterpret_cast<void *>(op_repr)},
@@ -648,14 +705,18 @@ PyType_Slot op_slots[] = {{Py_tp_new, reinterpret_cast<void *>(op_new)},
                           {Py_tp_members, op_members},
                           {0, nullptr}};
 // Operators live as long as the process: the registry holds one each, plans point at them.
-PyType_Spec op_spec = {"mx_core._core.Op", sizeof(Op), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL, op_slots};
+PyType_Spec op_spec = {"mx_core._core.Op", sizeof(Op), 0,
+                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL, op_slots};
 
 }  // namespace
 
 Op *find_op(const char *name) {
-  if (!python_side.get_op) fail("MXNetError", "operators are not loaded: import mx_core.ndarray first");
-  PyObject *op = checked(PyObject_CallFunction(python_side.get_op, "s", name)).release();  // kept for good
-  if (!Py_IS_TYPE(op, op_type)) fail("MXNetError", std::string("the registry gave no operator for ") + name);
+  if (!python_side.get_op)
+    fail("MXNetError", "operators are not loaded: import mx_core.ndarray first");
+  PyObject *op =
+      checked(PyObject_CallFunction(python_side.get_op, "s", name)).release();  // kept for good
+  if (!Py_IS_TYPE(op, op_type))
+    fail("MXNetError", std::string("the registry gave no operator for ") + name);
   return reinterpret_cast<Op *>(op);
 }
 
@@ -665,7 +726,9 @@ PyObject *call_binary(Op *op, PyObject *left, PyObject *right, PyObject *out) {
   call.op = op;
   call.n_in = 2;
   call.inputs = inputs;
-  call.params = op->default_params ? op->default_params : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
+  call.params = op->default_params
+                    ? op->default_params
+                    : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
   return dispatch(call, out);
 }
 
@@ -678,7 +741,9 @@ PyObject *call_scalar(Op *op, PyObject *array, double value, int64_t integer, Py
   call.n_in = 1;
   call.inputs = inputs;
   call.scalars = scalars;
-  call.params = op->default_params ? op->default_params : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
+  call.params = op->default_params
+                    ? op->default_params
+                    : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
   return dispatch(call, out);
 }
 
@@ -687,7 +752,9 @@ void run_binary(Op *op, const Tensor &a, const Tensor &b, Tensor &out) {
   Call call;
   call.op = op;
   call.n_in = 2;
-  call.params = op->default_params ? op->default_params : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
+  call.params = op->default_params
+                    ? op->default_params
+                    : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
   Ref<Plan> plan = plan_for(call, a.device(), false, types)->plan;
   const Tensor *ins[] = {&a, &b};
   run_plan(*plan.get(), ins, &out, nullptr);
@@ -699,7 +766,9 @@ Tensor ones_like(const Tensor &t) {
   Call call;
   call.op = op;
   call.n_in = 1;
-  call.params = op->default_params ? op->default_params : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
+  call.params = op->default_params
+                    ? op->default_params
+                    : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
   Ref<Plan> plan = plan_for(call, t.device(), false, &type)->plan;
   const Tensor *in = &t;
   SmallBuffer<Tensor, 2> outs(plan->outputs.size());
@@ -719,9 +788,11 @@ void init_op(PyObject *module) {
   s_name = PyUnicode_InternFromString("name");
   s_ctx = PyUnicode_InternFromString("ctx");
   s_attr = PyUnicode_InternFromString("attr");
-  missing = checked(PyObject_CallNoArgs(reinterpret_cast<PyObject *>(&PyBaseObject_Type))).release();
+  missing =
+      checked(PyObject_CallNoArgs(reinterpret_cast<PyObject *>(&PyBaseObject_Type))).release();
   op_type = reinterpret_cast<PyTypeObject *>(checked(PyType_FromSpec(&op_spec)).release());
-  if (PyModule_AddObjectRef(module, "Op", reinterpret_cast<PyObject *>(op_type)) || PyModule_AddObjectRef(module, "MISSING", missing))
+  if (PyModule_AddObjectRef(module, "Op", reinterpret_cast<PyObject *>(op_type)) ||
+      PyModule_AddObjectRef(module, "MISSING", missing))
     throw PythonError();
 }
 

@@ -1,5 +1,5 @@
-// Op: what mx.nd.relu is. A vectorcall object made from an operator definition; parses the call, finds the plan
-// for (operator, parameters, input types, device, flags) and runs it.
+// Op: what mx.nd.relu is. A vectorcall object made from an operator definition; parses the call,
+// finds the plan for (operator, parameters, input types, device, flags) and runs it.
 #pragma once
 
 #include <Python.h>
@@ -21,13 +21,15 @@ struct Call {
   uint64_t absent = 0;         // bit i: input i was not given
   NDArray *const *inputs = nullptr;
   const mx_scalar *scalars = nullptr;
-  Device *device = nullptr;    // for operators without inputs
+  Device *device = nullptr;  // for operators without inputs
 };
 
-// Runs the call; returns a new reference: NDArray, or a list of them. out: nullptr, NDArray, or a list of NDArrays.
+// Runs the call; returns a new reference: NDArray, or a list of them. out: nullptr, NDArray, or a
+// list of NDArrays.
 PyObject *dispatch(const Call &call, PyObject *out);
 
-// Shortcuts for operators without static parameters, used by number slots and the tape. Throw PythonError.
+// Shortcuts for operators without static parameters, used by number slots and the tape. Throw
+// PythonError.
 PyObject *call_binary(Op *op, PyObject *left, PyObject *right, PyObject *out);
 PyObject *call_scalar(Op *op, PyObject *array, double value, int64_t integer, PyObject *out);
 Op *find_op(const char *name);  // through the registry, cached by the caller

@@ -74,7 +74,8 @@ struct Scratch {
   Scratch(Device *d, size_t n) : device(d), bytes(n) {
     if (n) data = d->pool->allocate(n);
   }
-  Scratch(Scratch &&o) noexcept : device(o.device), data(std::exchange(o.data, nullptr)), bytes(o.bytes) {}
+  Scratch(Scratch &&o) noexcept
+      : device(o.device), data(std::exchange(o.data, nullptr)), bytes(o.bytes) {}
   ~Scratch() {
     if (data) device->pool->release(data, bytes);
   }
@@ -85,14 +86,21 @@ struct Random {
 };
 
 // Runs the steps on this thread. pointers: inputs and outputs are set, the rest is filled in here.
-void run_steps(const Plan &plan, void **pointers, char *scratch, const mx_scalar *scalars, Random random) {
+void run_steps(const Plan &plan, void **pointers, char *scratch, const mx_scalar *scalars,
+               Random random) {
   size_t first = plan.inputs.size() + plan.outputs.size();
   for (size_t i = 0; i < plan.slots.size(); ++i) {
     const Slot &s = plan.slots[i];
     switch (s.kind) {
-      case Slot::kTemp: pointers[first + i] = scratch + s.offset; break;
-      case Slot::kAlias: pointers[first + i] = static_cast<char *>(pointers[s.base]) + s.offset; break;
-      case Slot::kConst: pointers[first + i] = s.constant.data(); break;
+      case Slot::kTemp:
+        pointers[first + i] = scratch + s.offset;
+        break;
+      case Slot::kAlias:
+        pointers[first + i] = static_cast<char *>(pointers[s.base]) + s.offset;
+        break;
+      case Slot::kConst:
+        pointers[first + i] = s.constant.data();
+        break;
     }
   }
   char error[512];
@@ -120,7 +128,8 @@ void run_steps(const Plan &plan, void **pointers, char *scratch, const mx_scalar
     error[0] = 0;
     if (step.kernel->p.run(step.kernel->p.state, &call) != 0) {
       error[sizeof error - 1] = 0;
-      const std::string &op = plan.steps.size() > 1 && step.kernel->op != plan.name ? step.kernel->op : std::string();
+      const std::string &op =
+          plan.steps.size() > 1 && step.kernel->op != plan.name ? step.kernel->op : std::string();
       throw KernelError("[" + plan.name + "] " + (op.empty() ? "" : "(" + op + ") ") + error);
     }
   }
@@ -135,7 +144,8 @@ std::string types_text(const Plan &plan) {
 // One queued run of a plan.
 class PlanRun : public Operation {
  public:
-  PlanRun(Plan &plan, const Tensor *const *ins, const Tensor *outs, const mx_scalar *scalars, Scratch scratch, Random random)
+  PlanRun(Plan &plan, const Tensor *const *ins, const Tensor *outs, const mx_scalar *scalars,
+          Scratch scratch, Random random)
       : plan_(&plan), scratch_(std::move(scratch)), random_(random), line_(python_line()) {
     size_t n_in = plan.inputs.size(), n_out = plan.outputs.size();
     pointers_.resize(n_in + n_out + plan.slots.size());
@@ -147,10 +157,12 @@ class PlanRun : public Operation {
   }
   void run() override {
     try {
-      run_steps(*plan_.get(), pointers_.data(), static_cast<char *>(scratch_.data), scalars_.data(), random_);
+      run_steps(*plan_.get(), pointers_.data(), static_cast<char *>(scratch_.data), scalars_.data(),
+                random_);
       synchronize();
     } catch (const KernelError &e) {
-      throw KernelError(std::string(e.what()) + ". It was given " + types_text(*plan_.get()) + " on " + plan_->device->name +
+      throw KernelError(std::string(e.what()) + ". It was given " + types_text(*plan_.get()) +
+                        " on " + plan_->device->name +
                         (line_.code ? ", called at " + line_.text() : ""));
     }
   }
@@ -180,17 +192,23 @@ class CopyRun : public Operation {
  public:
   CopyRun(Tensor src, Tensor dst) : src_(std::move(src)), dst_(std::move(dst)) {}
   void run() override {
-    copy_bytes(dst_.device(), dst_.data(), src_.device(), src_.data(), static_cast<size_t>(src_.type->bytes));
+    copy_bytes(dst_.device(), dst_.data(), src_.device(), src_.data(),
+               static_cast<size_t>(src_.type->bytes));
   }
-  std::string describe() const override { return "[copy] from " + src_.device()->name + " to " + dst_.device()->name + ":"; }
+  std::string describe() const override {
+    return "[copy] from " + src_.device()->name + " to " + dst_.device()->name + ":";
+  }
 
  private:
   Tensor src_, dst_;
 };
 
-bool same_memory(const Tensor &a, const Tensor &b) { return a.data() == b.data() && a.type->bytes == b.type->bytes; }
+bool same_memory(const Tensor &a, const Tensor &b) {
+  return a.data() == b.data() && a.type->bytes == b.type->bytes;
+}
 
-// out= that overlaps an input the kernel may not overwrite gets fresh memory first, and a copy after.
+// out= that overlaps an input the kernel may not overwrite gets fresh memory first, and a copy
+// after.
 bool needs_detour(const Plan &plan, const Tensor *const *ins, const Tensor &out, size_t j) {
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     if (!ins[i]->overlaps(out)) continue;
@@ -218,26 +236,32 @@ bool ready(const Plan &plan, const Tensor *const *ins, const Tensor *outs, const
   return true;
 }
 
-bool covers_chunk(const Tensor &t) { return t.offset == 0 && static_cast<size_t>(t.type->bytes) == t.chunk->bytes; }
+bool covers_chunk(const Tensor &t) {
+  return t.offset == 0 && static_cast<size_t>(t.type->bytes) == t.chunk->bytes;
+}
 
-void push_plan(Plan &plan, const Tensor *const *ins, Tensor *outs, const mx_scalar *scalars, Random random) {
+void push_plan(Plan &plan, const Tensor *const *ins, Tensor *outs, const mx_scalar *scalars,
+               Random random) {
   limit_queue();
   std::vector<Var *> reads, writes;
   for (size_t i = 0; i < plan.inputs.size(); ++i) reads.push_back(&ins[i]->chunk->var);
   each_written(plan, ins, outs, [&](const Tensor &t) {
     writes.push_back(&t.chunk->var);
-    if (!covers_chunk(t)) reads.push_back(&t.chunk->var);  // a part written does not mend a failed whole
+    if (!covers_chunk(t))
+      reads.push_back(&t.chunk->var);  // a part written does not mend a failed whole
   });
   Scratch scratch(plan.device, plan.arena_bytes + plan.workspace_bytes);
   auto run = std::make_unique<PlanRun>(plan, ins, outs, scalars, std::move(scratch), random);
   Engine::get().push(std::move(run), plan.device->lane, reads, writes);
 }
 
-void run_inline(Plan &plan, const Tensor *const *ins, const Tensor *outs, const mx_scalar *scalars, Random random) {
+void run_inline(Plan &plan, const Tensor *const *ins, const Tensor *outs, const mx_scalar *scalars,
+                Random random) {
   size_t n_in = plan.inputs.size(), n_out = plan.outputs.size();
   SmallBuffer<void *, 24> pointers(n_in + n_out + plan.slots.size());
   for (size_t i = 0; i < n_in; ++i) pointers[i] = ins[i]->data();
-  for (size_t j = 0; j < n_out; ++j) pointers[n_in + j] = plan.outputs[j] ? outs[j].data() : nullptr;
+  for (size_t j = 0; j < n_out; ++j)
+    pointers[n_in + j] = plan.outputs[j] ? outs[j].data() : nullptr;
   Scratch scratch(plan.device, plan.arena_bytes + plan.workspace_bytes);
   run_steps(plan, pointers.data(), static_cast<char *>(scratch.data), scalars, random);
 }
@@ -258,7 +282,8 @@ void run_plan(Plan &plan, const Tensor *const *ins, Tensor *outs, const mx_scala
   for (size_t j = 0; j < n_out; ++j) {
     given[j] = false;
     if (!plan.outputs[j]) continue;
-    if (outs[j] && needs_detour(plan, ins, outs[j], j)) detours.emplace_back(j, std::exchange(outs[j], Tensor()));
+    if (outs[j] && needs_detour(plan, ins, outs[j], j))
+      detours.emplace_back(j, std::exchange(outs[j], Tensor()));
     if (outs[j]) {
       given[j] = true;
     } else if (plan.aliases[j].input >= 0) {
@@ -276,7 +301,8 @@ void run_plan(Plan &plan, const Tensor *const *ins, Tensor *outs, const mx_scala
 
   if (plan.steps.empty()) {
     // Only views of inputs.
-  } else if (plan.cost_ns <= kInlineNanoseconds && plan.device->stream == nullptr && ready(plan, ins, outs, given.data())) {
+  } else if (plan.cost_ns <= kInlineNanoseconds && plan.device->stream == nullptr &&
+             ready(plan, ins, outs, given.data())) {
     run_inline(plan, ins, outs, scalars, random);
   } else {
     push_plan(plan, ins, outs, scalars, random);
@@ -291,13 +317,16 @@ void copy_tensor(const Tensor &src, const Tensor &dst) {
   if (same_memory(src, dst) && src.chunk.get() == dst.chunk.get()) return;
   ++dst.chunk->version;
   bool host = src.device()->host_memory && dst.device()->host_memory;
-  if (host && src.type->bytes <= 256 * 1024 && src.chunk->var.readable() && dst.chunk->var.writable()) {
+  if (host && src.type->bytes <= 256 * 1024 && src.chunk->var.readable() &&
+      dst.chunk->var.writable()) {
     std::memmove(dst.data(), src.data(), static_cast<size_t>(src.type->bytes));
     return;
   }
   limit_queue();
-  Var *reads[] = {&src.chunk->var, covers_chunk(dst) ? &src.chunk->var : &dst.chunk->var}, *writes[] = {&dst.chunk->var};
-  Lane *lane = src.device()->lane == dst.device()->lane ? src.device()->lane : Engine::get().lane("copy");
+  Var *reads[] = {&src.chunk->var, covers_chunk(dst) ? &src.chunk->var : &dst.chunk->var},
+      *writes[] = {&dst.chunk->var};
+  Lane *lane =
+      src.device()->lane == dst.device()->lane ? src.device()->lane : Engine::get().lane("copy");
   Engine::get().push(std::make_unique<CopyRun>(src, dst), lane, reads, writes);
 }
 

@@ -1,4 +1,5 @@
-// Plan: a short list of prepared kernel calls over slots, compiled once per signature by Python, replayed here.
+// Plan: a short list of prepared kernel calls over slots, compiled once per signature by Python,
+// replayed here.
 #pragma once
 
 #include <atomic>
@@ -19,16 +20,17 @@ namespace mx {
 // Where a slot's memory is. Slots 0..n_in-1 are the inputs, then the outputs, then these.
 struct Slot {
   enum Kind : uint8_t { kTemp, kAlias, kConst } kind;
-  int32_t base = 0;      // kAlias: slot number
-  int64_t offset = 0;    // kTemp: offset in the arena; kAlias: bytes behind the base slot
-  Tensor constant;       // kConst
+  int32_t base = 0;    // kAlias: slot number
+  int64_t offset = 0;  // kTemp: offset in the arena; kAlias: bytes behind the base slot
+  Tensor constant;     // kConst
 };
 
 struct Step {
   Ref<Prepared> kernel;
   uint32_t in, n_in, out, n_out;  // ranges of Plan::indices
-  uint32_t scalars, n_scalars;    // range of Plan::indices: number of a plan's scalar, or -1 - number of a constant
-  uint64_t random_offset;         // counters used by earlier steps
+  uint32_t scalars,
+      n_scalars;  // range of Plan::indices: number of a plan's scalar, or -1 - number of a constant
+  uint64_t random_offset;  // counters used by earlier steps
 };
 
 struct Saved {
@@ -52,7 +54,8 @@ struct Plan {
   std::atomic<int32_t> references{1};
   std::string name;
   Device *device = nullptr;
-  std::vector<const TensorType *> inputs, outputs;  // an output type may be nullptr: no such value (gradients)
+  std::vector<const TensorType *> inputs,
+      outputs;  // an output type may be nullptr: no such value (gradients)
   int32_t n_visible = 0;
   int32_t n_scalars = 0;
   std::vector<Slot> slots;
@@ -66,8 +69,9 @@ struct Plan {
   size_t arena_bytes = 0, workspace_bytes = 0;  // workspace follows the arena in one block
   double cost_ns = 0;
   uint64_t random_blocks = 0;
-  bool single = false;               // exactly one step that reads the inputs and writes the outputs in slot order
-  _object *graph = nullptr;          // Python's view of the plan, given back to compile_gradient
+  bool single =
+      false;  // exactly one step that reads the inputs and writes the outputs in slot order
+  _object *graph = nullptr;  // Python's view of the plan, given back to compile_gradient
   std::vector<GradientPlan> gradients;
 
   ~Plan();
@@ -80,9 +84,10 @@ struct KernelError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Runs the plan. outs holds plan.outputs.size() tensors: set ones (out=) are written into, the others are
-// allocated. Needs the GIL, which orders all work. Throws KernelError, FailureError, OutOfMemory, Interrupted.
-// Cheap work whose arrays are ready runs at once; the rest goes to the device's lane.
+// Runs the plan. outs holds plan.outputs.size() tensors: set ones (out=) are written into, the
+// others are allocated. Needs the GIL, which orders all work. Throws KernelError, FailureError,
+// OutOfMemory, Interrupted. Cheap work whose arrays are ready runs at once; the rest goes to the
+// device's lane.
 void run_plan(Plan &plan, const Tensor *const *ins, Tensor *outs, const mx_scalar *scalars);
 
 // dst[...] = src bytes, same type, any devices; asynchronous like run_plan.

@@ -13,9 +13,12 @@ namespace mx {
 void set_error(const char *kind, const std::string &message) {
   if (!std::strcmp(kind, "MemoryError")) kind = "OutOfMemoryError";
   PyObject *type = nullptr;
-  if (!std::strcmp(kind, "IndexError")) type = PyExc_IndexError;
-  else if (!std::strcmp(kind, "TypeError")) type = PyExc_TypeError;
-  else if (!std::strcmp(kind, "ValueError")) type = PyExc_ValueError;
+  if (!std::strcmp(kind, "IndexError"))
+    type = PyExc_IndexError;
+  else if (!std::strcmp(kind, "TypeError"))
+    type = PyExc_TypeError;
+  else if (!std::strcmp(kind, "ValueError"))
+    type = PyExc_ValueError;
   Object module, found;
   if (!type) {
     module = Object(PyImport_ImportModule("mx_core.errors"));
@@ -23,7 +26,8 @@ void set_error(const char *kind, const std::string &message) {
     if (!found) PyErr_Clear();
     type = found ? found.get() : PyExc_RuntimeError;
   }
-  Object text(PyUnicode_DecodeUTF8(message.data(), static_cast<Py_ssize_t>(message.size()), "replace"));
+  Object text(
+      PyUnicode_DecodeUTF8(message.data(), static_cast<Py_ssize_t>(message.size()), "replace"));
   if (text) PyErr_SetObject(type, text.get());
 }
 
@@ -58,7 +62,7 @@ void translate_exception() {
 namespace {
 
 struct CodeFile {
-  bool is_own;       // of one of our packages
+  bool is_own;  // of one of our packages
   std::string name;
 };
 

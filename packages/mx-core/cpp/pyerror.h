@@ -16,7 +16,8 @@ struct PythonError {};
 void set_error(const char *kind, const std::string &message);
 [[noreturn]] void fail(const char *kind, const std::string &message);
 
-// Translates the C++ exception in flight into the current Python exception. Call inside catch (...).
+// Translates the C++ exception in flight into the current Python exception. Call inside catch
+// (...).
 void translate_exception();
 
 // Runs body() and returns its PyObject*, or nullptr with the Python exception set.
@@ -40,9 +41,10 @@ int guarded_int(Body body) {
   }
 }
 
-// The innermost line of Python outside our own packages, found when work is queued, spelled out only if it fails:
-// on a worker, without the GIL (which the thread that waits for that worker may hold). So the code object is kept
-// alive for good, in a table, and only its immutable line table is read.
+// The innermost line of Python outside our own packages, found when work is queued, spelled out
+// only if it fails: on a worker, without the GIL (which the thread that waits for that worker may
+// hold). So the code object is kept alive for good, in a table, and only its immutable line table
+// is read.
 struct PythonLine {
   PyCodeObject *code = nullptr;
   const char *file = nullptr;

@@ -1,6 +1,6 @@
-// Pool, Chunk and the copies between devices. A pool keeps free blocks in one list per size class; the lists live
-// outside the blocks, which may be memory that the host cannot touch. Spare Chunk objects are kept by the pool too,
-// so that creating an array's storage takes one lock.
+// Pool, Chunk and the copies between devices. A pool keeps free blocks in one list per size class;
+// the lists live outside the blocks, which may be memory that the host cannot touch. Spare Chunk
+// objects are kept by the pool too, so that creating an array's storage takes one lock.
 #include "storage.h"
 
 #include <pthread.h>
@@ -43,12 +43,15 @@ SizeClass size_class(size_t bytes) {  // bytes <= kLargestBlock
     const size_t index = bytes == 0 ? 0 : (bytes - 1) / kSmallStep;
     return {index, (index + 1) * kSmallStep};
   }
-  const size_t power = static_cast<size_t>(std::bit_width(bytes - 1)) - 1;  // 2^power < bytes <= 2^(power + 1)
+  const size_t power =
+      static_cast<size_t>(std::bit_width(bytes - 1)) - 1;  // 2^power < bytes <= 2^(power + 1)
   const size_t eighth = ((bytes - 1) >> (power - 3)) & 7;
-  return {kSmallClasses + 8 * (power - 10) + eighth, (size_t{1} << power) + ((eighth + 1) << (power - 3))};
+  return {kSmallClasses + 8 * (power - 10) + eighth,
+          (size_t{1} << power) + ((eighth + 1) << (power - 3))};
 }
 
-// For sections of a few nanoseconds that almost never meet; yields early, since the holder may have been preempted.
+// For sections of a few nanoseconds that almost never meet; yields early, since the holder may have
+// been preempted.
 class SpinLock {
  public:
   void lock() {
@@ -142,17 +145,19 @@ struct Pools {
   }
 };
 
-// At load time, before the engine registers its own: handlers run last-registered first before a fork, so the engine
-// drains its work while the pools are still open.
+// At load time, before the engine registers its own: handlers run last-registered first before a
+// fork, so the engine drains its work while the pools are still open.
 [[maybe_unused]] const int fork_handlers =
     pthread_atfork([] { Pools::get().lock_all(); }, [] { Pools::get().unlock_all(); },
                    [] { Pools::get().unlock_all(); });
 
 uint64_t device_memory(const mx_device &device, int32_t id) {
   uint64_t free_bytes = 0, total_bytes = 0;
-  if (device.memory_info && device.memory_info(id, &free_bytes, &total_bytes) == 0) return total_bytes;
+  if (device.memory_info && device.memory_info(id, &free_bytes, &total_bytes) == 0)
+    return total_bytes;
   if (!device.host_memory) return UINT64_MAX;  // unknown: a failed allocation empties the cache
-  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace
@@ -168,7 +173,8 @@ Pool::Pool(const mx_device *device, int32_t id) : state_(new State) {
 Pool::~Pool() {
   {
     std::lock_guard<std::mutex> guard(Pools::get().mutex);
-    std::erase_if(Pools::get().locks, [this](const auto &entry) { return entry.second == state_.get(); });
+    std::erase_if(Pools::get().locks,
+                  [this](const auto &entry) { return entry.second == state_.get(); });
   }
   state_->empty_cache();
   while (Chunk *chunk = state_->spare_chunks) {
@@ -193,13 +199,15 @@ void *Pool::State::allocate_fresh(size_t asked, const SizeClass &size) {
     return data;
   }
   statistics.in_use_bytes -= size.bytes;
-  throw OutOfMemory(std::string(device->name) + "(" + std::to_string(id) + ") is out of memory: " +
-                    std::to_string(asked) + " bytes were asked for, " + std::to_string(statistics.in_use_bytes) +
-                    " bytes are in use" + (message[0] ? std::string(" (") + message + ")" : std::string()) +
+  throw OutOfMemory(std::string(device->name) + "(" + std::to_string(id) +
+                    ") is out of memory: " + std::to_string(asked) + " bytes were asked for, " +
+                    std::to_string(statistics.in_use_bytes) + " bytes are in use" +
+                    (message[0] ? std::string(" (") + message + ")" : std::string()) +
                     ". Use smaller batches, or delete arrays that are no longer needed.");
 }
 
-// For a block that keep() refused. Blocks of other classes make room first: the program's sizes may have changed.
+// For a block that keep() refused. Blocks of other classes make room first: the program's sizes may
+// have changed.
 void Pool::State::give_back(void *data, const SizeClass &size) {
   if (size.bytes <= cache_limit / 2) {
     empty_cache(size.index);
@@ -226,8 +234,9 @@ void Pool::State::empty_cache(size_t except) {
 
 void *Pool::allocate(size_t bytes) {
   if (bytes > kLargestBlock) {
-    throw OutOfMemory(std::string(state_->device->name) + ": " + std::to_string(bytes) +
-                      " bytes were asked for in one array; no device has that much. Check the shape.");
+    throw OutOfMemory(
+        std::string(state_->device->name) + ": " + std::to_string(bytes) +
+        " bytes were asked for in one array; no device has that much. Check the shape.");
   }
   const SizeClass size = size_class(bytes);
   {
@@ -297,7 +306,8 @@ Chunk *Chunk::wrap(Device *device, void *data, size_t bytes, void (*release)(voi
   return chunk;
 }
 
-// Resets the object to what `new Chunk` gives, then hands it and its block to the pool under one lock.
+// Resets the object to what `new Chunk` gives, then hands it and its block to the pool under one
+// lock.
 void Chunk::destroy() {
   Pool::State &pool = *device->pool->state_;
   const bool is_external = release_external != nullptr;
@@ -322,9 +332,11 @@ void Chunk::destroy() {
 
 namespace {
 
-void check_copy(int status, const char *message, const Device *to, const Device *from, size_t bytes) {
+void check_copy(int status, const char *message, const Device *to, const Device *from,
+                size_t bytes) {
   if (status == 0) return;
-  throw std::runtime_error("Copying " + std::to_string(bytes) + " bytes from " + from->name + " to " + to->name +
+  throw std::runtime_error("Copying " + std::to_string(bytes) + " bytes from " + from->name +
+                           " to " + to->name +
                            " failed: " + (message[0] ? message : "the device gives no reason"));
 }
 
@@ -333,11 +345,11 @@ void copy_through_host(Device *to, char *dst, Device *from, const char *src, siz
   std::vector<char> staging(std::min(bytes, kStagingBytes));
   for (size_t done = 0; done < bytes; done += staging.size()) {
     const size_t piece = std::min(staging.size(), bytes - done);
-    check_copy(from->table->copy_to_host(from->id, staging.data(), src + done, piece, from->stream, message,
-                                         sizeof message),
+    check_copy(from->table->copy_to_host(from->id, staging.data(), src + done, piece, from->stream,
+                                         message, sizeof message),
                message, to, from, bytes);
-    check_copy(to->table->copy_from_host(to->id, dst + done, staging.data(), piece, to->stream, message,
-                                         sizeof message),
+    check_copy(to->table->copy_from_host(to->id, dst + done, staging.data(), piece, to->stream,
+                                         message, sizeof message),
                message, to, from, bytes);
   }
 }
@@ -351,11 +363,14 @@ void copy_bytes(Device *to, void *dst, Device *from, const void *src, size_t byt
   if (to->host_memory && from->host_memory) {
     std::memmove(dst, src, bytes);
   } else if (from->host_memory) {
-    status = to->table->copy_from_host(to->id, dst, src, bytes, to->stream, message, sizeof message);
+    status =
+        to->table->copy_from_host(to->id, dst, src, bytes, to->stream, message, sizeof message);
   } else if (to->host_memory) {
-    status = from->table->copy_to_host(from->id, dst, src, bytes, from->stream, message, sizeof message);
+    status =
+        from->table->copy_to_host(from->id, dst, src, bytes, from->stream, message, sizeof message);
   } else if (to->table == from->table && to->table->copy_peer) {
-    status = to->table->copy_peer(to->id, dst, from->id, src, bytes, to->stream, message, sizeof message);
+    status = to->table->copy_peer(to->id, dst, from->id, src, bytes, to->stream, message,
+                                  sizeof message);
   } else {
     copy_through_host(to, static_cast<char *>(dst), from, static_cast<const char *>(src), bytes);
   }

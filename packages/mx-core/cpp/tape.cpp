@@ -16,7 +16,8 @@ uint64_t next_order = 0;
 uint64_t next_pass = 0;
 }  // namespace
 
-Plan &gradient_plan(Plan &forward, const std::vector<int32_t> &heads, const std::vector<int32_t> &recorded);
+Plan &gradient_plan(Plan &forward, const std::vector<int32_t> &heads,
+                    const std::vector<int32_t> &recorded);
 
 namespace {
 
@@ -45,8 +46,10 @@ void retire(TapeNode *node) {
   node->plan.reset();
   node->outputs.clear();
   node->incoming.clear();
-  if (spare_nodes.size() < kSpareNodes) spare_nodes.push_back(node);
-  else delete node;
+  if (spare_nodes.size() < kSpareNodes)
+    spare_nodes.push_back(node);
+  else
+    delete node;
 }
 
 }  // namespace
@@ -62,7 +65,8 @@ void TapeNode::release() {
   Py_CLEAR(custom);
 }
 
-// Long chains would recurse through the destructor of each node's inputs; a work list keeps the stack flat.
+// Long chains would recurse through the destructor of each node's inputs; a work list keeps the
+// stack flat.
 void TapeNode::drop() {
   if (--references != 0) return;
   static std::vector<TapeNode *> dying;
@@ -78,8 +82,8 @@ void TapeNode::drop() {
   busy = false;
 }
 
-Ref<TapeNode> record_plan(Plan &plan, const Tensor *const *ins, const Edge *const *in_edges, const Tensor *outs,
-                          const mx_scalar *scalars) {
+Ref<TapeNode> record_plan(Plan &plan, const Tensor *const *ins, const Edge *const *in_edges,
+                          const Tensor *outs, const mx_scalar *scalars) {
   auto node = new_node(TapeNode::kPlan);
   node->plan = Ref<Plan>(&plan);
   node->inputs.reserve(plan.grad_inputs.size());
@@ -95,7 +99,8 @@ Ref<TapeNode> record_plan(Plan &plan, const Tensor *const *ins, const Edge *cons
   for (const Saved &s : plan.saved) any |= !s.is_output && *in_edges[s.index];
   if (any) {
     node->saved_edges.reserve(plan.saved.size());
-    for (const Saved &s : plan.saved) node->saved_edges.push_back(s.is_output ? Edge{} : *in_edges[s.index]);
+    for (const Saved &s : plan.saved)
+      node->saved_edges.push_back(s.is_output ? Edge{} : *in_edges[s.index]);
   }
   return node;
 }
@@ -120,7 +125,11 @@ namespace {
 class Backward {
  public:
   Backward(bool retain_graph, bool create_graph, const std::vector<Edge> &wanted)
-      : pass_(++next_pass), retain_(retain_graph), create_(create_graph), wanted_(wanted), results_(wanted.size()) {
+      : pass_(++next_pass),
+        retain_(retain_graph),
+        create_(create_graph),
+        wanted_(wanted),
+        results_(wanted.size()) {
     nodes_.swap(spare_list<Ref<TapeNode>>());
     variables_.swap(spare_list<Ref<Variable>>());
   }
@@ -144,12 +153,15 @@ class Backward {
   using Incoming = TapeNode::Incoming;
 
   Incoming head_gradient(const Gradient &head, const Tensor &value) {
-    if (!head.tensor) return create_ || !wanted_.empty() ? Incoming{ones_like(value), {}, true} : Incoming{shared_ones(value), {}, false};
+    if (!head.tensor)
+      return create_ || !wanted_.empty() ? Incoming{ones_like(value), {}, true}
+                                         : Incoming{shared_ones(value), {}, false};
     // head.edge is the head's own; the gradient given by the user is a constant here.
     return {head.tensor, {}, false};
   }
 
-  // Ones for a head, kept for the next pass where they are small. Only read, never handed to Python.
+  // Ones for a head, kept for the next pass where they are small. Only read, never handed to
+  // Python.
   static Tensor shared_ones(const Tensor &value) {
     if (value.type->bytes > 4096) return ones_like(value);
     static std::vector<Tensor> kept;
@@ -160,7 +172,8 @@ class Backward {
     return kept.back();
   }
 
-  // A tensor that other gradients, or the head gradient given, may share becomes one of its own before Python sees it.
+  // A tensor that other gradients, or the head gradient given, may share becomes one of its own
+  // before Python sees it.
   static Tensor owned(Incoming &in) {
     if (in.own || in.edge) return in.tensor;
     Tensor copy = empty_tensor(in.tensor.device(), in.tensor.type);
@@ -170,7 +183,8 @@ class Backward {
     return copy;
   }
 
-  // Finds all nodes that the heads depend on, newest first, and counts the contributions to each variable.
+  // Finds all nodes that the heads depend on, newest first, and counts the contributions to each
+  // variable.
   void collect(const std::vector<Gradient> &heads) {
     std::vector<TapeNode *> stack;
     auto reach = [&](const Edge &e) {
@@ -197,13 +211,15 @@ class Backward {
       for (const Edge &e : n->inputs) reach(e);
     }
     if (nodes_.size() > 1)
-      std::sort(nodes_.begin(), nodes_.end(), [](const auto &a, const auto &b) { return a->order > b->order; });
+      std::sort(nodes_.begin(), nodes_.end(),
+                [](const auto &a, const auto &b) { return a->order > b->order; });
   }
 
   [[noreturn]] static void used_twice(const TapeNode &n) {
     std::string name = n.plan ? "[" + n.plan->name + "] " : std::string("[backward] ");
     fail("MXNetError", name +
-                           "this recorded computation was already used by a backward pass, which freed it. Pass retain_graph=True "
+                           "this recorded computation was already used by a backward pass, which "
+                           "freed it. Pass retain_graph=True "
                            "to the first backward, or record the computation again");
   }
 
@@ -250,9 +266,15 @@ class Backward {
           results_[i] = {owned(node.incoming[j]), node.incoming[j].edge};
     }
     if (any) switch (node.kind) {
-        case TapeNode::kPlan: visit_plan(node); break;
-        case TapeNode::kReshape: visit_reshape(node); break;
-        case TapeNode::kCustom: visit_custom(node); break;
+        case TapeNode::kPlan:
+          visit_plan(node);
+          break;
+        case TapeNode::kReshape:
+          visit_reshape(node);
+          break;
+        case TapeNode::kCustom:
+          visit_custom(node);
+          break;
       }
     node.incoming.clear();
     if (!retain_ && !create_) node.release();
@@ -261,7 +283,8 @@ class Backward {
   void visit_reshape(TapeNode &node) {
     Incoming in = std::move(node.incoming[0]);
     Edge edge;
-    if (create_ && in.edge) edge = {record_reshape(in.edge, in.tensor.type, node.input_type), {}, 0};
+    if (create_ && in.edge)
+      edge = {record_reshape(in.edge, in.tensor.type, node.input_type), {}, 0};
     in.tensor.type = node.input_type;
     deliver(node.inputs[0], {std::move(in.tensor), std::move(edge), in.own});
   }
@@ -269,8 +292,10 @@ class Backward {
   void check_versions(const TapeNode &node) const {
     for (size_t i = 0; i < node.saved.size(); ++i)
       if (node.saved[i].tensor.chunk->version != node.saved[i].version)
-        fail("MXNetError", "[" + node.plan->name + "] an array of type " + node.saved[i].tensor.type->text() +
-                               " that its gradient needs was overwritten after it was recorded. Change arrays in place only after "
+        fail("MXNetError", "[" + node.plan->name + "] an array of type " +
+                               node.saved[i].tensor.type->text() +
+                               " that its gradient needs was overwritten after it was recorded. "
+                               "Change arrays in place only after "
                                "backward, or work on a copy");
   }
 
@@ -296,8 +321,9 @@ class Backward {
       edges[heads.size() + k] = &none;
       if (!create_) continue;
       const Saved &s = node.plan->saved[k];
-      own_edges.push_back(s.is_output ? Edge{Ref<TapeNode>(&node), {}, s.index}
-                          : node.saved_edges.empty() ? Edge{} : node.saved_edges[k]);
+      own_edges.push_back(s.is_output                ? Edge{Ref<TapeNode>(&node), {}, s.index}
+                          : node.saved_edges.empty() ? Edge{}
+                                                     : node.saved_edges[k]);
       edges[heads.size() + k] = &own_edges.back();
     }
     if (create_)
@@ -315,7 +341,8 @@ class Backward {
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       if (!plan.outputs[k]) continue;
       bool alias = plan.aliases[k].input >= 0;
-      Incoming gradient{std::move(outs[k]), made ? Edge{made, {}, static_cast<int32_t>(k)} : Edge{}, !alias && !made};
+      Incoming gradient{std::move(outs[k]), made ? Edge{made, {}, static_cast<int32_t>(k)} : Edge{},
+                        !alias && !made};
       deliver(node.inputs[k], std::move(gradient));
     }
   }
@@ -325,7 +352,9 @@ class Backward {
     if (create_ || !wanted_.empty()) return;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       Variable *v = node.inputs[k].variable.get();
-      if (!v || v->req != kWrite || v->expected != 1 || !v->grad || !plan.outputs[k] || plan.aliases[k].input >= 0) continue;
+      if (!v || v->req != kWrite || v->expected != 1 || !v->grad || !plan.outputs[k] ||
+          plan.aliases[k].input >= 0)
+        continue;
       const Tensor &grad = as_array(v->grad)->tensor;
       if (grad.type == plan.outputs[k] && grad.device() == plan.device) outs[k] = grad;
     }
@@ -335,15 +364,17 @@ class Backward {
     Object heads = checked(PyList_New(static_cast<Py_ssize_t>(node.outputs.size())));
     for (size_t j = 0; j < node.outputs.size(); ++j) {
       Incoming &in = node.incoming[j];
-      PyObject *o = in.tensor ? new_array(owned(in), create_ ? in.edge : Edge{}) : Py_NewRef(Py_None);
+      PyObject *o =
+          in.tensor ? new_array(owned(in), create_ ? in.edge : Edge{}) : Py_NewRef(Py_None);
       if (!o) throw PythonError();
       PyList_SET_ITEM(heads.get(), static_cast<Py_ssize_t>(j), o);
     }
     Object result = checked(PyObject_CallFunctionObjArgs(node.custom, heads.get(), nullptr));
     Object list = checked(PySequence_Fast(result.get(), "backward must return a list of NDArrays"));
     if (PySequence_Fast_GET_SIZE(list.get()) != static_cast<Py_ssize_t>(node.inputs.size()))
-      fail("MXNetError", "[Function] backward must return one gradient for each of the " + std::to_string(node.inputs.size()) +
-                             " inputs of forward, got " + std::to_string(PySequence_Fast_GET_SIZE(list.get())));
+      fail("MXNetError", "[Function] backward must return one gradient for each of the " +
+                             std::to_string(node.inputs.size()) + " inputs of forward, got " +
+                             std::to_string(PySequence_Fast_GET_SIZE(list.get())));
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       PyObject *o = PySequence_Fast_GET_ITEM(list.get(), static_cast<Py_ssize_t>(k));
       if (o == Py_None || !node.inputs[k]) continue;
@@ -370,8 +401,8 @@ class Backward {
   void store(Variable &v, const Gradient &g) {
     NDArray *grad = as_array(v.grad);
     if (g.tensor.type != grad->tensor.type)
-      fail("ShapeError", "[backward] the gradient has type " + g.tensor.type->text() + ", the array given for it " +
-                             grad->tensor.type->text());
+      fail("ShapeError", "[backward] the gradient has type " + g.tensor.type->text() +
+                             ", the array given for it " + grad->tensor.type->text());
     if (v.req == kAdd) {
       static Op *op = find_op("elemwise_add");
       Tensor out = grad->tensor;
@@ -381,7 +412,8 @@ class Backward {
         copy_tensor(g.tensor, more);
       }
       run_binary(op, grad->tensor, more, out);
-    } else if (g.tensor.data() != grad->tensor.data() || g.tensor.chunk.get() != grad->tensor.chunk.get()) {
+    } else if (g.tensor.data() != grad->tensor.data() ||
+               g.tensor.chunk.get() != grad->tensor.chunk.get()) {
       copy_tensor(g.tensor, grad->tensor);
     }
     if (create_) grad->edge = g.edge;
@@ -406,13 +438,17 @@ class Backward {
 
 }  // namespace
 
-std::vector<Gradient> backward(const std::vector<Gradient> &heads, const std::vector<Tensor> &values,
-                               const std::vector<Edge> &variables, bool retain_graph, bool create_graph) {
+std::vector<Gradient> backward(const std::vector<Gradient> &heads,
+                               const std::vector<Tensor> &values,
+                               const std::vector<Edge> &variables, bool retain_graph,
+                               bool create_graph) {
   for (const Gradient &h : heads)
     if (!h.edge)
       fail("MXNetError",
-           "[backward] this array is not the result of a recorded computation. Compute it inside `with autograd.record():` from "
-           "arrays that have attach_grad(); to differentiate one computation twice, pass retain_graph=True to the first backward");
+           "[backward] this array is not the result of a recorded computation. Compute it inside "
+           "`with autograd.record():` from "
+           "arrays that have attach_grad(); to differentiate one computation twice, pass "
+           "retain_graph=True to the first backward");
   bool recording = std::exchange(tape.recording, false);
   struct Restore {
     bool value;

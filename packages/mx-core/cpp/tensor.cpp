@@ -12,16 +12,26 @@ namespace mx {
 
 const char *dtype_name(int32_t flag) {
   switch (flag) {
-    case MX_FLOAT32: return "float32";
-    case MX_FLOAT64: return "float64";
-    case MX_FLOAT16: return "float16";
-    case MX_UINT8: return "uint8";
-    case MX_INT32: return "int32";
-    case MX_INT8: return "int8";
-    case MX_INT64: return "int64";
-    case MX_BOOL: return "bool";
-    case MX_BFLOAT16: return "bfloat16";
-    default: return "unknown dtype";
+    case MX_FLOAT32:
+      return "float32";
+    case MX_FLOAT64:
+      return "float64";
+    case MX_FLOAT16:
+      return "float16";
+    case MX_UINT8:
+      return "uint8";
+    case MX_INT32:
+      return "int32";
+    case MX_INT8:
+      return "int8";
+    case MX_INT64:
+      return "int64";
+    case MX_BOOL:
+      return "bool";
+    case MX_BFLOAT16:
+      return "bfloat16";
+    default:
+      return "unknown dtype";
   }
 }
 
@@ -31,7 +41,9 @@ std::string shape_text(std::span<const int64_t> shape) {
   return s + (shape.size() == 1 ? ",)" : ")");
 }
 
-std::string TensorType::text() const { return std::string(dtype_name(dtype)) + " " + shape_text(dims()); }
+std::string TensorType::text() const {
+  return std::string(dtype_name(dtype)) + " " + shape_text(dims());
+}
 
 namespace {
 
@@ -78,8 +90,8 @@ const TensorType *intern_type(int32_t dtype, std::span<const int64_t> shape) {
   if (found != types().end()) return *found;
   if (!is_dtype(dtype)) throw std::invalid_argument("unknown dtype flag " + std::to_string(dtype));
   if (shape.size() > MX_MAX_NDIM)
-    throw std::invalid_argument("an array has at most " + std::to_string(MX_MAX_NDIM) + " dimensions, got " +
-                                std::to_string(shape.size()));
+    throw std::invalid_argument("an array has at most " + std::to_string(MX_MAX_NDIM) +
+                                " dimensions, got " + std::to_string(shape.size()));
   bool empty = false;
   for (int64_t d : shape) {
     if (d < 0) throw std::invalid_argument("negative dimension in shape " + shape_text(shape));
@@ -95,8 +107,10 @@ const TensorType *intern_type(int32_t dtype, std::span<const int64_t> shape) {
     throw std::length_error("shape " + shape_text(shape) + " needs more than 2^63 bytes");
   PyObject *tuple = PyTuple_New(static_cast<Py_ssize_t>(shape.size()));
   if (!tuple) throw std::bad_alloc();
-  for (size_t i = 0; i < shape.size(); ++i) PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(shape[i]));
-  auto *type = static_cast<TensorType *>(std::malloc(sizeof(TensorType) + sizeof(int64_t) * shape.size()));
+  for (size_t i = 0; i < shape.size(); ++i)
+    PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(shape[i]));
+  auto *type =
+      static_cast<TensorType *>(std::malloc(sizeof(TensorType) + sizeof(int64_t) * shape.size()));
   if (!type) throw std::bad_alloc();
   *type = {dtype, static_cast<int32_t>(shape.size()), size, bytes, tuple, nullptr, {0}};
   std::memcpy(type->shape, shape.data(), shape.size_bytes());
@@ -107,7 +121,8 @@ const TensorType *intern_type(int32_t dtype, std::span<const int64_t> shape) {
 const TensorType *row_type(const TensorType *type) {
   if (!type->row) {
     static const int64_t one = 1;
-    type->row = type->ndim > 1 ? intern_type(type->dtype, type->dims().subspan(1)) : intern_type(type->dtype, {&one, 1});
+    type->row = type->ndim > 1 ? intern_type(type->dtype, type->dims().subspan(1))
+                               : intern_type(type->dtype, {&one, 1});
   }
   return type->row;
 }

@@ -1,5 +1,5 @@
-// Tensor: what the runtime knows of an array, without Python: an interned type, a share of a storage chunk and an
-// offset. Always dense and row-major.
+// Tensor: what the runtime knows of an array, without Python: an interned type, a share of a
+// storage chunk and an offset. Always dense and row-major.
 #pragma once
 
 #include <cstdint>
@@ -18,26 +18,28 @@ constexpr int kDtypes = 13;
 inline bool is_dtype(int64_t flag) { return flag >= 0 && flag < kDtypes && kItemSize[flag] != 0; }
 const char *dtype_name(int32_t flag);
 
-// Element type and shape. Interned: equal types are the same pointer, so plan keys compare pointers.
-// Never freed (about 100 bytes per distinct type a program uses). Made and read under the GIL.
+// Element type and shape. Interned: equal types are the same pointer, so plan keys compare
+// pointers. Never freed (about 100 bytes per distinct type a program uses). Made and read under the
+// GIL.
 struct TensorType {
   int32_t dtype;
   int32_t ndim;
-  int64_t size;   // elements
+  int64_t size;  // elements
   int64_t bytes;
-  _object *shape_tuple;             // the Python tuple, made at once
-  mutable const TensorType *row;    // type of x[i], nullptr until asked for
-  int64_t shape[1];                 // ndim of them
+  _object *shape_tuple;           // the Python tuple, made at once
+  mutable const TensorType *row;  // type of x[i], nullptr until asked for
+  int64_t shape[1];               // ndim of them
 
   std::span<const int64_t> dims() const { return {shape, static_cast<size_t>(ndim)}; }
   mx_tensor_type view() const { return {dtype, ndim, shape}; }
   std::string text() const;  // "float32 (2, 3)"
 };
 
-// Throws std::length_error when the size in bytes does not fit 63 bits, std::invalid_argument for bad dtype,
-// negative dimension or more than MX_MAX_NDIM of them.
+// Throws std::length_error when the size in bytes does not fit 63 bits, std::invalid_argument for
+// bad dtype, negative dimension or more than MX_MAX_NDIM of them.
 const TensorType *intern_type(int32_t dtype, std::span<const int64_t> shape);
-const TensorType *row_type(const TensorType *type);  // shape[1:], or (1,) for one dimension, as MXNet
+const TensorType *row_type(
+    const TensorType *type);  // shape[1:], or (1,) for one dimension, as MXNet
 std::string shape_text(std::span<const int64_t> shape);
 
 // Intrusive pointer to anything with retain() and drop().
@@ -80,7 +82,8 @@ struct Tensor {
   Device *device() const { return chunk->device; }
   explicit operator bool() const { return type != nullptr; }
   bool overlaps(const Tensor &o) const {
-    return chunk.get() == o.chunk.get() && offset < o.offset + o.type->bytes && o.offset < offset + type->bytes;
+    return chunk.get() == o.chunk.get() && offset < o.offset + o.type->bytes &&
+           o.offset < offset + type->bytes;
   }
 };
 
