@@ -178,8 +178,8 @@ class _Run:
 
     def written(self, arrays: Sequence[Any]) -> list[Any]:
         """The inputs that the operator writes."""
-        names = self.opdef.input_names
-        return [arrays[names.index(name)] for name in self.opdef.writes]
+        static, _ = self.opdef.bind_params(self.params)
+        return [arrays[index] for index in self.opdef.written_inputs(static)]
 
     def expected(self) -> list[np.ndarray[Any, Any]]:
         """The oracle's answer."""

@@ -68,8 +68,8 @@ def lower_call(
     static = dict(zip(opdef.param_names, params, strict=True))
     runtime = tuple([Scalar(("scalar", i)) for i in range(len(opdef.runtime_names))])
     graph = trace_op(opdef, static, runtime, in_types, is_train, _keeps(target, bool(grad_inputs)))
-    written = opdef.writes.values()
-    if written:
+    if opdef.writes:
+        written = set(opdef.written_inputs(static).values())
         graph.outputs = [value for i, value in enumerate(graph.outputs) if i not in written]
     return compile_graph(graph, opdef.count_visible(static), target, is_train, grad_inputs)
 

@@ -123,8 +123,8 @@ class Tracer:
             outputs = self.run_body(opdef, inputs, static, runtime)
         else:
             outputs = self._node(opdef, tuple(inputs), static, runtime).outputs
-        for name, number in opdef.writes.items():
-            target = inputs[opdef.input_names.index(name)]
+        for index, number in opdef.written_inputs(static).items() if opdef.writes else ():
+            target = inputs[index]
             if target.__class__ is Value and target.node is None and outputs[number] is not target:
                 self.graph.writes[target.index] = outputs[number]
         return outputs

@@ -67,7 +67,7 @@ class OpDef:
         differentiable: bool = True,
         mode_dependent: bool = False,
         random: bool = False,
-        writes: dict[str, int] | None = None,
+        writes: dict[str, int] | Callable[[dict[str, Any]], dict[int, int]] | None = None,
         visible: int | Callable[[dict[str, Any]], int] | None = None,
         num_outputs: Callable[[dict[str, Any]], int] | None = None,
         kernel: str | None = None,
@@ -200,6 +200,12 @@ class OpDef:
         assert self.num_outputs is not None
         return int(self.num_outputs(params))
 
+    def written_inputs(self, params: dict[str, Any]) -> dict[int, int]:
+        """Input number -> the number of the output that is stored into it."""
+        if callable(self.writes):
+            return self.writes(params)
+        return {self.input_names.index(name): number for name, number in self.writes.items()}
+
     def count_visible(self, params: dict[str, Any]) -> int:
         """The number of outputs that users see."""
         if callable(self.visible):
@@ -255,7 +261,8 @@ def op(function: Callable[..., Any] | None = None, **options: Any) -> Any:
 
     aliases, method (True or the method's name), pointwise ("exp", or ("sub", "reversed")), view (the output is input 0's
     memory with another shape), differentiable=False (zero gradient), mode_dependent (F.is_train matters), random,
-    writes={"mom": 1} (output 1 is stored into input mom and not returned), visible and num_outputs (an int or a
+    writes={"mom": 1} (output 1 is stored into input mom and not returned; of a list[Tensor] a function of the parameter
+    dict that gives {input number: output number}), visible and num_outputs (an int or a
     function of the parameter dict), kernel (the kernel's name, default the operator's), namespace,
     overrides="package:name" (replaces on purpose), name, doc, onnx.
     """

@@ -126,13 +126,14 @@ def _read_params(opdef: OpDef, keywords: tuple[str, ...], annotations: dict[str,
 
 def _read_outputs(opdef: OpDef, returned: Any) -> None:
     fields = opdef.__dict__
+    written = set() if callable(opdef.writes) else set(opdef.writes.values())
     if not isinstance(returned, types.GenericAlias):
-        total, unseen = 1, set(opdef.writes.values())
+        total, unseen = 1, written
     elif returned.__origin__ is list:
         total, unseen = -1, set()
     else:
         total = len(returned.__args__)
-        unseen = {i for i, item in enumerate(returned.__args__) if item is _HIDDEN}.union(opdef.writes.values())
+        unseen = {i for i, item in enumerate(returned.__args__) if item is _HIDDEN} | written
     if opdef.num_outputs is not None:
         total = -1
     elif total < 0:

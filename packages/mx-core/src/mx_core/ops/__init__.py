@@ -6,6 +6,7 @@ from . import (
     binary,
     convolution,
     creation,
+    deconvolution,
     elementwise,
     indexing,
     linear,
@@ -13,13 +14,16 @@ from . import (
     nn,
     normalization,
     optimizer,
+    optimizer_multi,
+    optimizer_norms,
     random,
+    recurrent,
     reduce,
     shape,
     slicing,
 )
 
 __all__ = [
-    "binary", "convolution", "creation", "elementwise", "indexing", "linear", "loss", "nn", "normalization",
-    "optimizer", "random", "reduce", "shape", "slicing",
+    "binary", "convolution", "creation", "deconvolution", "elementwise", "indexing", "linear", "loss", "nn", "normalization",
+    "optimizer", "optimizer_multi", "optimizer_norms", "random", "recurrent", "reduce", "shape", "slicing",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Updates of weights: sgd, adam, nag, rmsprop, ftrl, signum, ftml, lamb. Each is one fused pointwise program.
+"""Updates of weights: sgd, adam, nag, rmsprop, ftrl, signum, ftml, adagrad. Each is one fused pointwise program.
 
 They return the new weight, given to ``out=weight``, and overwrite their states. What changes from step to step
 (lr, wd, rescale_grad, t) are call-time scalars. ``clip_gradient`` < 0 means no clipping. The ``mp_`` ones keep a
@@ -8,6 +8,7 @@ float32 copy of a float16 weight.
 from __future__ import annotations
 
 from ..dtypes import FLOAT32
+from ..errors import ShapeError
 from ..errors import ShapeError
 from ..op import Runtime, Tensor, op
 
@@ -228,62 +229,6 @@ def ftml_update(
     return -new_z / new_d, new_d, new_v, new_z
 
 
-@op(differentiable=False, writes={"mean": 1, "var": 2})
-def lamb_update_phase1(
-    F,
-    weight: Tensor,
-    grad: Tensor,
-    mean: Tensor,
-    var: Tensor,
-    *,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    epsilon: float = 1e-6,
-    t: Runtime[float],
-    bias_correction: bool = True,
-    wd: Runtime[float],
-    rescale_grad: Runtime[float] = 1.0,
-    clip_gradient: float = -1.0,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The direction of LAMB before its norm is scaled (You et al. 2019); t: the step, from 1."""
-    _check_shapes("lamb_update_phase1", weight, grad, mean, var)
-    g = _clipped(F, grad, rescale_grad, clip_gradient)
-    new_mean = mean * beta1 + g * (1.0 - beta1)
-    new_var = var * beta2 + F.square(g) * (1.0 - beta2)
-    if not bias_correction:
-        return new_mean / (F.sqrt(new_var) + epsilon) + weight * wd, new_mean, new_var
-    unbiased_mean = new_mean / (1.0 - beta1**t)
-    unbiased_var = new_var / (1.0 - beta2**t)
-    return unbiased_mean / (F.sqrt(unbiased_var) + epsilon) + weight * wd, new_mean, new_var
-
-
-@op(differentiable=False)
-def lamb_update_phase2(
-    F,
-    weight: Tensor,
-    g: Tensor,
-    r1: Tensor,
-    r2: Tensor,
-    *,
-    lr: Runtime[float],
-    lower_bound: float = -1.0,
-    upper_bound: float = -1.0,
-) -> Tensor:
-    """``weight - lr * r1 / r2 * g``, r1 the (bounded) norm of weight and r2 that of g, arrays of shape (1,)."""
-    _check_shapes("lamb_update_phase2", weight, g)
-    if r1.size != 1 or r2.size != 1:
-        msg = f"[lamb_update_phase2] r1 and r2 must be norms, arrays of one element, got {r1.shape} and {r2.shape}"
-        raise ShapeError(msg)
-    length, r2 = r1.reshape((1,)), r2.reshape((1,))
-    if lower_bound >= 0.0:
-        length = F._maximum_scalar(length, scalar=lower_bound)
-    if upper_bound >= 0.0:
-        length = F._minimum_scalar(length, scalar=upper_bound)
-    usable = (length != 0.0) * (r2 != 0.0)
-    ratio = F._select(usable, length / F._select(usable, r2, 1.0), 1.0)
-    return weight - g * ratio.reshape((1,) * weight.ndim) * lr
-
-
 # -- rmsprop, ftrl, signum -------------------------------------------------------------------------------------------
 
 
@@ -401,3 +346,51 @@ def signum_update(
     g = _clipped(F, grad, rescale_grad, clip_gradient) + weight * wd
     new_mom = mom * momentum - g * (1.0 - momentum)
     return weight + (F.sign(new_mom) - weight * wd_lh) * lr, new_mom
+
+
+# -- adagrad ---------------------------------------------------------------------------------------------------------
+
+
+@op(differentiable=False, writes={"history": 1})
+def _sparse_adagrad_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    history: Tensor,
+    *,
+    lr: Runtime[float],
+    epsilon: float = 1e-7,
+    wd: Runtime[float] = 0.0,
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+) -> tuple[Tensor, Tensor]:
+    """``g = clip(rescale_grad * grad), history = history + g^2``; returns ``weight - lr * (g / sqrt(history + epsilon) + wd *
+    weight)`` (Duchi et al. 2011). MXNet 1.x has it for sparse gradients only, and without weight decay."""
+    g = _clipped(F, grad, rescale_grad, clip_gradient)
+    new_history = history + F.square(g)
+    return weight - (g / F.sqrt(new_history + epsilon) + weight * wd) * lr, new_history
+
+
+@op(differentiable=False, writes={"history": 1})
+def _contrib_group_adagrad_update(
+    F,
+    weight: Tensor,
+    grad: Tensor,
+    history: Tensor,
+    *,
+    lr: Runtime[float],
+    rescale_grad: Runtime[float] = 1.0,
+    clip_gradient: float = -1.0,
+    epsilon: float = 1e-5,
+) -> tuple[Tensor, Tensor]:
+    """Adagrad with one history for each row: ``history = history + mean(g^2 of the row)``; returns
+    ``weight - lr * g / sqrt(history + epsilon)``. history: shape (rows, 1, ...) or (rows,)."""
+    shape = (*weight.shape[:1], *(1,) * (weight.ndim - 1))
+    if history.shape not in (shape, weight.shape[:1]):
+        msg = f"[_contrib_group_adagrad_update] history must have shape {shape}, one for each row, got {history.shape}"
+        raise ShapeError(msg)
+    g = _clipped(F, grad, rescale_grad, clip_gradient)
+    power = F._reduce(F.square(g), op="mean", axes=tuple(range(1, weight.ndim)))
+    new_history = F._view(history, shape=shape) + F._view(power, shape=shape)
+    new = weight - g / F.sqrt(new_history + epsilon) * lr
+    return new, F._view(new_history, shape=history.shape)

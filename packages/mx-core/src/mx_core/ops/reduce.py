@@ -140,16 +140,6 @@ def argmax_channel(F, data: Tensor) -> Tensor:
     )
 
 
-@op(differentiable=False)
-def all_finite(F, data: Tensor, *, init_output: bool = True) -> Tensor:
-    """1 where no element of ``data`` is NaN or infinite, else 0; float32 of shape (1,).
-
-    init_output: accepted for MXNet's programs.
-    """
-    least = F._reduce(F._isfinite(data), op="min", axes=tuple(range(data.ndim)))
-    return F._cast(least.reshape((1,)), dtype="float32")
-
-
 @op(pointwise="isfinite", differentiable=False)
 def _isfinite(F, data: Tensor) -> Tensor:
     """1 where data is neither NaN nor infinite, else 0."""
