@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib
 import importlib.metadata
+import os
+from collections.abc import Iterator
 from types import ModuleType
 
 # Distribution, and the end of the path of its library. The extension's RPATH finds them only when all
@@ -38,9 +41,27 @@ def _load_library(distribution: str, ending: str) -> None:
     raise ImportError(msg)
 
 
+@contextlib.contextmanager
+def _threads_sleep_when_idle() -> Iterator[None]:
+    """While libgomp loads, tells it to let idle threads sleep, unless the user has said how they wait.
+
+    Its default is to spin for milliseconds after every parallel loop, on cores that Python, the engine's workers or
+    other processes need: on a busy machine training came to a standstill (28 ms for a pooling of 3.8).
+    """
+    if {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        yield
+        return
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    try:
+        yield
+    finally:
+        del os.environ["OMP_WAIT_POLICY"]
+
+
 @functools.cache
 def kernels() -> ModuleType:
     """The compiled module mx_ops_cpu._kernels. Raises ImportError naming the library or package that lacks."""
-    for distribution, ending in _LIBRARIES:
-        _load_library(distribution, ending)
-    return importlib.import_module("mx_ops_cpu._kernels")
+    with _threads_sleep_when_idle():
+        for distribution, ending in _LIBRARIES:
+            _load_library(distribution, ending)
+        return importlib.import_module("mx_ops_cpu._kernels")
