@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from ..dtypes import name_of
 from ..errors import MXNetError, ShapeError
 from ..op.definition import OpDef, get_op
 from ..op.inference import Inference, infer_with
@@ -124,9 +125,17 @@ class Tracer:
         else:
             outputs = self._node(opdef, tuple(inputs), static, runtime).outputs
         for index, number in opdef.written_inputs(static).items() if opdef.writes else ():
-            target = inputs[index]
-            if target.__class__ is Value and target.node is None and outputs[number] is not target:
-                self.graph.writes[target.index] = outputs[number]
+            target, value = inputs[index], outputs[number]
+            if target.__class__ is not Value or value is target:
+                continue
+            if (target.dtype, target.shape) != (value.dtype, value.shape):
+                msg = (
+                    f"[{opdef.name}] input number {index} is overwritten and must have the new value's type "
+                    f"{name_of(value.dtype)} {value.shape}, got {name_of(target.dtype)} {target.shape}"
+                )
+                raise ShapeError(msg)
+            if target.node is None:
+                self.graph.writes[target.index] = value
         return outputs
 
     def run_body(
