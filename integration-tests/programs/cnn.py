@@ -53,7 +53,7 @@ test_data = gluon.data.DataLoader(gluon.data.vision.MNIST(train=False, transform
 net = Net(prefix="digits_")
 net.initialize(mx.init.Xavier(magnitude=2.24), ctx=ctx)
 loss_function = gluon.loss.SoftmaxCrossEntropyLoss()
-trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.05, "momentum": 0.9})
+trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": 0.001})
 
 for epoch in range(options.epochs):
     cumulative_loss = 0

@@ -177,7 +177,7 @@ def _compare_one(mx, function, call, stored):
         gradients = _gradients(mx, call, stored, [arrays[numbers.index(i)] for i in call["wrt"]], outputs)
         results = [*outputs, *(arrays[numbers.index(i)] for i in call["written"])]
         pairs = [(f"output {i}", stored[f"out{i}"], out.asnumpy()) for i, out in enumerate(results)]
-        pairs += [(f"gradient {i}", stored[f"grad{i}"], theirs) for i, theirs in zip(call["wrt"], gradients)]
+        pairs += [(f"gradient {i}", stored[f"grad{i}"], theirs) for i, theirs in zip(call["wrt"], gradients, strict=False)]
     except Exception as error:  # noqa: BLE001 - whatever 1.9.1 does not want to do
         return f"refused:{str(error)[-200:]}"
     problems = [problem for what, ours, theirs in pairs if (problem := _difference(what, ours, theirs))]
