@@ -129,7 +129,8 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-q", *test_folders(*PACKAGES, "mx-ops-example"), *session.posargs, env=env)
     session.run("pytest", "-q", *DOCSTRINGS, env=env)
     session.run("pytest", "-q", *test_folders("mx-device-sim"), *session.posargs, env=gpus)
-    session.run("pytest", "-q", "packages/mx-core/tests/ops", "-k", NOT_SIMULATED, *session.posargs, env=gpus)
+    on_gpus = ("packages/mx-core/tests/ops", "packages/mx-core/tests/test_context.py")
+    session.run("pytest", "-q", *on_gpus, "-k", NOT_SIMULATED, *session.posargs, env=gpus)
     session.run("pytest", "-q", "integration-tests", "--ignore=integration-tests/oracle", *session.posargs, env=env)
 
 
