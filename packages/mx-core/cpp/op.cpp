@@ -3,58 +3,20 @@
 #include <structmember.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "call_args.h"
+#include "op_object.h"
 #include "pyerror.h"
 
 namespace mx {
-
-Plan &plan_from_object(PyObject *o);  // bind_plan.cpp
-
-namespace {
-
-struct CacheEntry {
-  uint64_t hash;
-  Op *op;
-  Object params;
-  Device *device;
-  bool train;
-  uint64_t absent;
-  std::vector<uintptr_t> types;  // TensorType pointers; bit 0: a gradient is wanted for this input
-  Ref<Plan> plan;
-  uint64_t used;
-};
-
-struct ParamName {
-  PyObject *name;  // interned, owned
-  bool runtime;
-  int32_t index;  // among the static parameters, or among the scalars
-};
-
-}  // namespace
-
-struct Op {
-  PyObject_HEAD vectorcallfunc vectorcall;
-  PyObject *definition;
-  PyObject *name;
-  PyObject *inputs;  // tuple of interned names
-  std::vector<bool> *optional;
-  std::vector<ParamName> *order;
-  std::vector<PyObject *> *defaults;  // of the scalars, None: required
-  bool variadic, mode_dependent;
-  Py_ssize_t n_inputs, n_static, n_runtime;
-  PyObject *by_values;  // tuple of given values -> params
-  PyObject *interned;   // params -> params
-  PyObject *default_params;
-  CacheEntry *last;  // the plan used last, borrowed from the cache
-};
 
 namespace {
 
 PyTypeObject *op_type;
 PyObject *missing;  // stands for a parameter that was not given
 PyObject *s_out, *s_name, *s_ctx, *s_attr;
+
+}  // namespace
 
 const char *text_of(PyObject *unicode) {
   const char *s = PyUnicode_AsUTF8(unicode);
@@ -63,299 +25,6 @@ const char *text_of(PyObject *unicode) {
 }
 
 std::string op_tag(const Op *op) { return std::string("[") + text_of(op->name) + "] "; }
-
-// ---- The plan cache: open addressing over entries, evicting the least recently used quarter when
-// full.
-
-class PlanCache {
- public:
-  CacheEntry *find(uint64_t hash, const CacheEntry &key, const uintptr_t *types, size_t n) {
-    for (size_t i = hash & mask_;; i = (i + 1) & mask_) {
-      CacheEntry *e = table_[i];
-      if (!e) return nullptr;
-      if (e->hash == hash && matches(*e, key, types, n)) return e;
-    }
-  }
-  static bool matches(const CacheEntry &e, const CacheEntry &k, const uintptr_t *types, size_t n) {
-    return e.op == k.op && e.params.get() == k.params.get() && e.device == k.device &&
-           e.train == k.train && e.absent == k.absent && e.types.size() == n &&
-           std::memcmp(e.types.data(), types, n * sizeof *types) == 0;
-  }
-  CacheEntry *insert(std::unique_ptr<CacheEntry> entry) {
-    if (count_ >= kLimit) evict();
-    if ((count_ + 1) * 2 > table_.size()) rebuild(table_.size() * 2);
-    CacheEntry *e = entry.release();
-    place(e);
-    ++count_;
-    return e;
-  }
-  void clear() {
-    for (CacheEntry *&e : table_)
-      if (e) {
-        if (e->op->last == e) e->op->last = nullptr;
-        delete std::exchange(e, nullptr);
-      }
-    count_ = 0;
-  }
-  uint64_t tick = 0, hits = 0, misses = 0, evictions = 0;
-  size_t size() const { return count_; }
-
- private:
-  static constexpr size_t kLimit = 20000;
-  void place(CacheEntry *e) {
-    size_t i = e->hash & mask_;
-    while (table_[i]) i = (i + 1) & mask_;
-    table_[i] = e;
-  }
-  void rebuild(size_t size) {
-    std::vector<CacheEntry *> old(size, nullptr);
-    old.swap(table_);
-    mask_ = size - 1;
-    for (CacheEntry *e : old)
-      if (e) place(e);
-  }
-  void evict() {
-    std::vector<uint64_t> used;
-    for (CacheEntry *e : table_)
-      if (e) used.push_back(e->used);
-    std::nth_element(used.begin(), used.begin() + used.size() / 4, used.end());
-    uint64_t oldest = used[used.size() / 4];
-    std::vector<CacheEntry *> dead;
-    for (CacheEntry *&e : table_)
-      if (e && e->used < oldest) dead.push_back(std::exchange(e, nullptr));
-    count_ -= dead.size();
-    evictions += dead.size();
-    rebuild(table_.size());
-    for (CacheEntry *e : dead) {
-      if (e->op->last == e) e->op->last = nullptr;
-      delete e;
-    }
-  }
-  std::vector<CacheEntry *> table_ = std::vector<CacheEntry *>(1024, nullptr);
-  size_t mask_ = 1023, count_ = 0;
-};
-
-PlanCache &cache() {
-  static auto *c = new PlanCache;
-  return *c;
-}
-
-uint64_t mix(uint64_t h, uint64_t v) {
-  h = (h ^ v) * 0x9e3779b97f4a7c15ull;
-  return h ^ (h >> 32);
-}
-
-Object type_object(const TensorType *t) {
-  return checked(Py_BuildValue("(iO)", t->dtype, t->shape_tuple));
-}
-
-// Asks Python for the plan of a call seen for the first time.
-Ref<Plan> compile(const Call &call, Device *device, bool train, const uintptr_t *types) {
-  Op *op = call.op;
-  int32_t total = call.n_in + __builtin_popcountll(call.absent);
-  Object in_types = checked(PyTuple_New(total));
-  Object grads = checked(PyList_New(0));
-  for (int32_t i = 0, present = 0; i < total; ++i) {
-    if (call.absent >> i & 1 && i < 64) {
-      PyTuple_SET_ITEM(in_types.get(), i, Py_NewRef(Py_None));
-      continue;
-    }
-    auto *type = reinterpret_cast<const TensorType *>(types[present] & ~uintptr_t{1});
-    if (types[present] & 1) {
-      Object number = checked(PyLong_FromLong(present));
-      if (PyList_Append(grads.get(), number.get())) throw PythonError();
-    }
-    PyTuple_SET_ITEM(in_types.get(), i, type_object(type).release());
-    ++present;
-  }
-  if (!python_side.compile_call)
-    fail("MXNetError", "the compiler is not loaded: import mx_core.ndarray first");
-  Object grad_tuple = checked(PyList_AsTuple(grads.get()));
-  Object result = checked(PyObject_CallFunction(
-      python_side.compile_call, "OOOiiOO", op->definition, call.params, in_types.get(),
-      device->type, device->id, train ? Py_True : Py_False, grad_tuple.get()));
-  return Ref<Plan>(&plan_from_object(result.get()));
-}
-
-CacheEntry *plan_for(const Call &call, Device *device, bool train, const uintptr_t *types) {
-  size_t n = static_cast<size_t>(call.n_in);
-  CacheEntry key{0, call.op, Object(call.params), device, train, call.absent, {}, {}, 0};
-  struct Unborrow {
-    CacheEntry &k;
-    ~Unborrow() { k.params.release(); }
-  } unborrow{key};
-  PlanCache &c = cache();
-  CacheEntry *last = call.op->last;
-  if (last && PlanCache::matches(*last, key, types, n)) {
-    ++c.hits;
-    last->used = ++c.tick;
-    return last;
-  }
-  uint64_t h =
-      mix(mix(reinterpret_cast<uintptr_t>(call.op), reinterpret_cast<uintptr_t>(call.params)),
-          reinterpret_cast<uintptr_t>(device) + train);
-  h = mix(h, call.absent);
-  for (size_t i = 0; i < n; ++i) h = mix(h, types[i]);
-  CacheEntry *found = c.find(h, key, types, n);
-  if (found) {
-    ++c.hits;
-  } else {
-    ++c.misses;
-    Ref<Plan> plan = compile(call, device, train, types);
-    found = c.find(h, key, types, n);  // compiling may have run Python code that filled it
-    if (!found) {
-      auto e = std::make_unique<CacheEntry>();
-      e->hash = h;
-      e->op = call.op;
-      e->params = Object::borrow(call.params);
-      e->device = device;
-      e->train = train;
-      e->absent = call.absent;
-      e->types.assign(types, types + n);
-      e->plan = std::move(plan);
-      found = c.insert(std::move(e));
-    }
-  }
-  found->used = ++c.tick;
-  call.op->last = found;
-  return found;
-}
-
-// ---- Running a parsed call.
-
-Device *device_of(const Call &call) {
-  if (call.n_in == 0) return call.device ? call.device : current_device();
-  Device *first = call.inputs[0]->tensor.device();
-  for (int32_t i = 1; i < call.n_in; ++i) {
-    Device *d = call.inputs[i]->tensor.device();
-    if (d == first || (d->table == first->table && d->host_memory && first->host_memory)) continue;
-    auto name = [&](int32_t k) {
-      return call.op->variadic || k >= call.op->n_inputs
-                 ? "input " + std::to_string(k)
-                 : text_of(PyTuple_GET_ITEM(call.op->inputs, k));
-    };
-    fail("MXNetError", op_tag(call.op) + "needs all inputs on one context, but " + name(0) +
-                           " is on " + first->name + " and " + name(i) + " is on " + d->name +
-                           ". Copy one of them with x.as_in_context(...)");
-  }
-  return first;
-}
-
-// Fills outs from out= after checking types; returns how many NDArrays were given.
-void take_given_outputs(const Call &call, const Plan &plan, Device *device, PyObject *out,
-                        Tensor *outs, PyObject **arrays) {
-  bool is_list = PyList_Check(out) || PyTuple_Check(out);
-  Py_ssize_t n = is_list ? PySequence_Fast_GET_SIZE(out) : 1;
-  if (n != plan.n_visible)
-    fail("MXNetError", op_tag(call.op) + "has " + std::to_string(plan.n_visible) +
-                           " outputs, but out= holds " + std::to_string(n));
-  for (Py_ssize_t j = 0; j < n; ++j) {
-    PyObject *o = is_list ? PySequence_Fast_GET_ITEM(out, j) : out;
-    NDArray *a = expect_array(o, "out=");
-    const TensorType *want = plan.outputs[static_cast<size_t>(j)];
-    if (a->tensor.type != want)
-      fail(a->tensor.type->dtype == want->dtype ? "ShapeError" : "DTypeError",
-           op_tag(call.op) + "out= must be " + want->text() + ", got " + a->tensor.type->text());
-    if (a->tensor.device() != device &&
-        !(a->tensor.device()->table == device->table && device->host_memory))
-      fail("MXNetError", op_tag(call.op) + "out= must be on " + device->name + ", got " +
-                             a->tensor.device()->name);
-    if (tape.recording && a->edge)
-      fail(
-          "MXNetError",
-          op_tag(call.op) +
-              "would overwrite an array that autograd has recorded. In-place operations (out=, +=, "
-              "x[:] = ...) on such arrays work only outside autograd.record(): compute a new array "
-              "instead, or copy the old one with .detach().copy() first");
-    outs[j] = a->tensor;
-    arrays[j] = o;
-  }
-}
-
-void check_written(const Call &call, const Plan &plan) {
-  for (int32_t i : plan.written_inputs)
-    if (call.inputs[i]->edge)
-      fail("MXNetError",
-           op_tag(call.op) + "updates its input " + std::to_string(i) +
-               " in place, which autograd has recorded. Call it outside autograd.record()");
-}
-
-PyObject *result_object(PyObject **arrays, size_t n) {
-  if (n == 1) return arrays[0];
-  PyObject *list = PyList_New(static_cast<Py_ssize_t>(n));
-  for (size_t j = 0; j < n; ++j) {
-    if (list)
-      PyList_SET_ITEM(list, static_cast<Py_ssize_t>(j), arrays[j]);
-    else
-      Py_DECREF(arrays[j]);
-  }
-  return list;
-}
-
-}  // namespace
-
-PyObject *dispatch(const Call &call, PyObject *out) {
-  Device *device = device_of(call);
-  SmallBuffer<uintptr_t, 8> types(static_cast<size_t>(call.n_in));
-  SmallBuffer<const Tensor *, 8> ins(static_cast<size_t>(call.n_in));
-  bool recording = tape.recording, any_grad = false;
-  for (int32_t i = 0; i < call.n_in; ++i) {
-    const NDArray *a = call.inputs[i];
-    bool grad = recording && a->edge;
-    any_grad |= grad;
-    types[i] = reinterpret_cast<uintptr_t>(a->tensor.type) | grad;
-    ins[i] = &a->tensor;
-  }
-  Plan *plan =
-      plan_for(call, device, tape.training && call.op->mode_dependent, types.data())->plan.get();
-  Ref<Plan> keep(plan);
-  size_t n_out = plan->outputs.size(), n_visible = static_cast<size_t>(plan->n_visible);
-  SmallBuffer<Tensor, 4> outs(n_out);
-  SmallBuffer<PyObject *, 4> arrays(n_visible);
-  for (size_t j = 0; j < n_visible; ++j) arrays[j] = nullptr;
-  bool given = out && out != Py_None;
-  if (given) take_given_outputs(call, *plan, device, out, outs.data(), arrays.data());
-  if (recording && !plan->written_inputs.empty()) check_written(call, *plan);
-
-  run_plan(*plan, ins.data(), outs.data(), call.scalars);
-
-  Ref<TapeNode> node;
-  if (any_grad && !plan->grad_inputs.empty()) {
-    SmallBuffer<const Edge *, 8> edges(static_cast<size_t>(call.n_in));
-    for (int32_t i = 0; i < call.n_in; ++i) edges[i] = &call.inputs[i]->edge;
-    node = record_plan(*plan, ins.data(), edges.data(), outs.data(), call.scalars);
-  }
-  if (given) {
-    if (node)
-      for (size_t j = 0; j < n_visible; ++j)
-        as_array(arrays[j])->edge = {node, {}, static_cast<int32_t>(j)};
-    return Py_NewRef(out);
-  }
-  for (size_t j = 0; j < n_visible; ++j)
-    arrays[j] =
-        new_array(std::move(outs[j]), node ? Edge{node, {}, static_cast<int32_t>(j)} : Edge{});
-  return result_object(arrays.data(), n_visible);
-}
-
-namespace {
-
-// ---- Parsing a call.
-
-int find_name(PyObject *key, const std::vector<ParamName> &order) {
-  for (size_t i = 0; i < order.size(); ++i)
-    if (order[i].name == key) return static_cast<int>(i);
-  for (size_t i = 0; i < order.size(); ++i)
-    if (PyUnicode_Compare(order[i].name, key) == 0) return static_cast<int>(i);
-  return -1;
-}
-
-Py_ssize_t find_input(PyObject *key, PyObject *inputs) {
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inputs); ++i)
-    if (PyTuple_GET_ITEM(inputs, i) == key ||
-        PyUnicode_Compare(PyTuple_GET_ITEM(inputs, i), key) == 0)
-      return i;
-  return -1;
-}
 
 PyObject *params_for(Op *op, PyObject *const *values, bool any) {
   if (!any && op->default_params) return op->default_params;
@@ -384,6 +53,32 @@ PyObject *params_for(Op *op, PyObject *const *values, bool any) {
   if (cacheable && PyDict_SetItem(op->by_values, tuple.get(), interned)) throw PythonError();
   if (!any) op->default_params = Py_NewRef(interned);
   return interned;
+}
+
+PyObject *default_params(Op *op) {
+  if (op->default_params) return op->default_params;
+  return params_for(op, std::vector<PyObject *>(static_cast<size_t>(op->n_static), missing).data(),
+                    false);
+}
+
+namespace {
+
+// ---- Parsing a call.
+
+int find_name(PyObject *key, const std::vector<ParamName> &order) {
+  for (size_t i = 0; i < order.size(); ++i)
+    if (order[i].name == key) return static_cast<int>(i);
+  for (size_t i = 0; i < order.size(); ++i)
+    if (PyUnicode_Compare(order[i].name, key) == 0) return static_cast<int>(i);
+  return -1;
+}
+
+Py_ssize_t find_input(PyObject *key, PyObject *inputs) {
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inputs); ++i)
+    if (PyTuple_GET_ITEM(inputs, i) == key ||
+        PyUnicode_Compare(PyTuple_GET_ITEM(inputs, i), key) == 0)
+      return i;
+  return -1;
 }
 
 mx_scalar scalar_of(Op *op, PyObject *name, PyObject *value) {
@@ -719,69 +414,6 @@ Op *find_op(const char *name) {
     fail("MXNetError", std::string("the registry gave no operator for ") + name);
   return reinterpret_cast<Op *>(op);
 }
-
-PyObject *call_binary(Op *op, PyObject *left, PyObject *right, PyObject *out) {
-  NDArray *inputs[] = {as_array(left), as_array(right)};
-  Call call;
-  call.op = op;
-  call.n_in = 2;
-  call.inputs = inputs;
-  call.params = op->default_params
-                    ? op->default_params
-                    : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
-  return dispatch(call, out);
-}
-
-PyObject *call_scalar(Op *op, PyObject *array, double value, int64_t integer, PyObject *out) {
-  NDArray *inputs[] = {as_array(array)};
-  mx_scalar scalars[] = {{value, integer}, {0, 0}};
-  if (op->n_runtime > 2) fail("MXNetError", op_tag(op) + "is not an operator with one scalar");
-  Call call;
-  call.op = op;
-  call.n_in = 1;
-  call.inputs = inputs;
-  call.scalars = scalars;
-  call.params = op->default_params
-                    ? op->default_params
-                    : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
-  return dispatch(call, out);
-}
-
-void run_binary(Op *op, const Tensor &a, const Tensor &b, Tensor &out) {
-  uintptr_t types[] = {reinterpret_cast<uintptr_t>(a.type), reinterpret_cast<uintptr_t>(b.type)};
-  Call call;
-  call.op = op;
-  call.n_in = 2;
-  call.params = op->default_params
-                    ? op->default_params
-                    : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
-  Ref<Plan> plan = plan_for(call, a.device(), false, types)->plan;
-  const Tensor *ins[] = {&a, &b};
-  run_plan(*plan.get(), ins, &out, nullptr);
-}
-
-Tensor ones_like(const Tensor &t) {
-  static Op *op = find_op("ones_like");
-  uintptr_t type = reinterpret_cast<uintptr_t>(t.type);
-  Call call;
-  call.op = op;
-  call.n_in = 1;
-  call.params = op->default_params
-                    ? op->default_params
-                    : params_for(op, std::vector<PyObject *>(op->n_static, missing).data(), false);
-  Ref<Plan> plan = plan_for(call, t.device(), false, &type)->plan;
-  const Tensor *in = &t;
-  SmallBuffer<Tensor, 2> outs(plan->outputs.size());
-  run_plan(*plan.get(), &in, outs.data(), nullptr);
-  return std::move(outs[0]);
-}
-
-PlanCacheStatistics plan_cache_statistics() {
-  const PlanCache &c = cache();
-  return {c.hits, c.misses, c.evictions, c.size()};
-}
-
-void clear_plan_cache() { cache().clear(); }
 
 void init_op(PyObject *module) {
   s_out = PyUnicode_InternFromString("out");

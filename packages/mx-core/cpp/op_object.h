@@ -1,0 +1,43 @@
+// The Python object behind Op, for the files that parse calls and run them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "op.h"
+
+namespace mx {
+
+struct CacheEntry;  // plan_cache.h
+
+struct ParamName {
+  PyObject *name;  // interned, owned
+  bool runtime;
+  int32_t index;  // among the static parameters, or among the scalars
+};
+
+struct Op {
+  PyObject_HEAD vectorcallfunc vectorcall;
+  PyObject *definition;
+  PyObject *name;
+  PyObject *inputs;  // tuple of interned names
+  std::vector<bool> *optional;
+  std::vector<ParamName> *order;
+  std::vector<PyObject *> *defaults;  // of the scalars, None: required
+  bool variadic, mode_dependent;
+  Py_ssize_t n_inputs, n_static, n_runtime;
+  PyObject *by_values;  // tuple of given values -> params
+  PyObject *interned;   // params -> params
+  PyObject *default_params;
+  CacheEntry *last;  // the plan used last, borrowed from the cache
+};
+
+// "[relu] ", in front of every message.
+std::string op_tag(const Op *op);
+const char *text_of(PyObject *unicode);
+
+// The interned static parameters of these values (MISSING where none was given); borrowed.
+PyObject *params_for(Op *op, PyObject *const *values, bool any_given);
+PyObject *default_params(Op *op);
+
+}  // namespace mx
