@@ -48,15 +48,16 @@ from .creation import (
     zeros,
 )
 from .dlpack import from_dlpack, to_dlpack_for_read, to_dlpack_for_write
+from .into import all_finite, multi_all_finite
 from .namespace import namespace
 
 ndarray = _array_module  # mx.nd.ndarray is the module of NDArray, as in MXNet
 
 __all__ = [
-    "NDArray", "add", "arange", "array", "concatenate", "divide", "empty", "equal", "eye", "from_dlpack",
+    "NDArray", "add", "all_finite", "arange", "array", "concatenate", "divide", "empty", "equal", "eye", "from_dlpack",
     "from_numpy", "full", "greater", "greater_equal", "histogram", "lesser", "lesser_equal", "linspace", "load",
     "load_frombuffer", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "modulo", "moveaxis",
-    "multiply", "not_equal", "onehot_encode", "ones", "power", "random", "save", "split_v2", "subtract",
+    "multi_all_finite", "multiply", "not_equal", "onehot_encode", "ones", "power", "random", "save", "split_v2", "subtract",
     "to_dlpack_for_read", "to_dlpack_for_write", "true_divide", "utils", "waitall", "zeros",
 ]  # fmt: skip
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .into import _set_value
 from .namespace import find
+
+__all__ = ["_set_value"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,4 +22,4 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from .. import registry
 
-    return [name for name in registry.list_ops() if name.startswith("_")]
+    return [*__all__, *(name for name in registry.list_ops() if name.startswith("_"))]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from .into import all_finite, multi_all_finite
 from .namespace import namespace
+
+__all__ = ["all_finite", "multi_all_finite"]
 
 __getattr__, __dir__ = namespace("mxnet.ndarray.op", globals(), "")

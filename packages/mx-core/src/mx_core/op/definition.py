@@ -301,6 +301,11 @@ def register(opdef: OpDef, plugin: str | None = None) -> OpDef:
     return opdef
 
 
+def find_registered(name: str) -> OpDef | None:
+    """The operator of this name or alias among those defined so far, or None; asks no plug-in."""
+    return _registry.get(name)
+
+
 def find_op(name: str) -> OpDef | None:
     """The operator of this name or alias, or None."""
     found = _registry.get(name)

@@ -18,7 +18,7 @@ def _number(value: Any) -> Any:
 
 
 def python_signature(opdef: OpDef) -> inspect.Signature:
-    """MXNet's generated order: inputs, parameters, then out, name."""
+    """MXNet's generated order: inputs, parameters, (ctx,) then out, name."""
     keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
     if opdef.variadic:
         inputs = [inspect.Parameter(opdef.input_names[0], inspect.Parameter.VAR_POSITIONAL)]
@@ -31,7 +31,9 @@ def python_signature(opdef: OpDef) -> inspect.Signature:
         inspect.Parameter(name, keyword, default=_number(default), annotation=str(kind))
         for name, kind, default in (*opdef._static_schema, *opdef._runtime_schema)
     ]
-    last = [inspect.Parameter(name, keyword, default=None) for name in ("out", "name")]
+    # An operator without inputs is told where to compute.
+    names = ("out", "name") if inputs else ("ctx", "out", "name")
+    last = [inspect.Parameter(name, keyword, default=None) for name in names]
     taken = {*opdef.input_names, *opdef.param_names, *opdef.runtime_names}
     return inspect.Signature([*inputs, *parameters, *(item for item in last if item.name not in taken)])
 

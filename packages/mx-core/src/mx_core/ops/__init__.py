@@ -9,6 +9,8 @@ from . import (
     deconvolution,
     elementwise,
     indexing,
+    internal,
+    linalg,
     linear,
     loss,
     nn,
@@ -16,14 +18,18 @@ from . import (
     optimizer,
     optimizer_multi,
     optimizer_norms,
+    pdf,
     random,
     recurrent,
     reduce,
+    sampling,
     shape,
     slicing,
 )
 
+from . import aliases  # last: it names what the others define  # isort: skip
+
 __all__ = [
-    "binary", "convolution", "creation", "deconvolution", "elementwise", "indexing", "linear", "loss", "nn", "normalization",
-    "optimizer", "optimizer_multi", "optimizer_norms", "random", "recurrent", "reduce", "shape", "slicing",
+    "aliases", "binary", "convolution", "creation", "deconvolution", "elementwise", "indexing", "internal", "linalg", "linear", "loss", "nn", "normalization",
+    "optimizer", "optimizer_multi", "optimizer_norms", "pdf", "random", "recurrent", "reduce", "sampling", "shape", "slicing",
 ]  # fmt: skip

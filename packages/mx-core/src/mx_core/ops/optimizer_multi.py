@@ -161,7 +161,7 @@ def multi_mp_sgd_mom_update(
 # -- sgd, learning rates and weight decays in arrays -------------------------------------------------------------------
 
 
-def _preloaded(F, name, data, size, count):
+def _preloaded(F, name, data, size, count, is_mixed=False):
     """(the inputs of each weight, their learning rates, their weight decays): the last two inputs hold these."""
     groups = _weights(name, data, size, count, rest=2)
     rates = []
@@ -169,12 +169,11 @@ def _preloaded(F, name, data, size, count):
         if array.shape != (count,):
             msg = f"[{name}] {parameter} must have shape (num_weights,) = {(count,)}, got {array.shape}"
             raise ShapeError(msg)
-        wide = F._cast(array, dtype=FLOAT32)
-        rates.append([F._slice(wide, begin=(i,), step=(1,), shape=(1,)) for i in range(count)])
-    shapes = [(1,) * group[0].ndim for group in groups]
-    return groups, *[
-        [F._view(rate, shape=shape) for rate, shape in zip(each, shapes, strict=True)] for each in rates
-    ]
+        rates.append([])
+        for i, group in enumerate(groups):
+            rate = F._view(F._slice(array, begin=(i,), step=(1,), shape=(1,)), shape=(1,) * group[0].ndim)
+            rates[-1].append(F._cast(rate, dtype=FLOAT32 if is_mixed else group[0].dtype))
+    return groups, *rates
 
 
 @op(**_layout(_SGD))
@@ -218,7 +217,7 @@ def preloaded_multi_mp_sgd_update(
     num_weights: Positive[int] = 1,
 ) -> list[Tensor]:
     """multi_mp_sgd_update whose last two inputs are the learning rates and the weight decays, of shape (num_weights,)."""
-    groups, lrs, wds = _preloaded(F, "preloaded_multi_mp_sgd_update", data, _MP_SGD, num_weights)
+    groups, lrs, wds = _preloaded(F, "preloaded_multi_mp_sgd_update", data, _MP_SGD, num_weights, is_mixed=True)
     return _multi_sgd(F, groups, lrs, wds, False, True, momentum=0.0, rescale_grad=rescale_grad,
                       clip_gradient=clip_gradient)  # fmt: skip
 
@@ -234,7 +233,7 @@ def preloaded_multi_mp_sgd_mom_update(
     num_weights: Positive[int] = 1,
 ) -> list[Tensor]:
     """multi_mp_sgd_mom_update whose last two inputs are the learning rates and the weight decays, of shape (num_weights,)."""
-    groups, lrs, wds = _preloaded(F, "preloaded_multi_mp_sgd_mom_update", data, _MP_SGD_MOM, num_weights)
+    groups, lrs, wds = _preloaded(F, "preloaded_multi_mp_sgd_mom_update", data, _MP_SGD_MOM, num_weights, is_mixed=True)
     return _multi_sgd(F, groups, lrs, wds, True, True, momentum=momentum, rescale_grad=rescale_grad,
                       clip_gradient=clip_gradient)  # fmt: skip
 
