@@ -20,6 +20,7 @@ WHEELHOUSE = ROOT / "wheelhouse"
 PACKAGES = ("mx-core", "mx-ops-cpu", "mx-io", "mx-gluon")
 EXAMPLES = ("mx-ops-example", "mx-device-sim")
 TEST_TOOLS = ("pytest>=8", "pytest-timeout>=2.3", "scipy>=1.11")
+DEMO_TOOLS = ("matplotlib>=3.8", "tqdm>=4.66")
 LINT_TOOLS = ("ruff>=0.6,<1", "mypy>=1.11", "import-linter>=2.1", "numpy>=1.26", "pluggy>=1.5")
 # The peers, each in an environment of its own. MXNet's last release works with this NumPy, up to Python 3.11.
 MXNET = ("mxnet==1.9.1", "numpy==1.23.5", "scipy<1.12", "requests", "graphviz")
@@ -124,7 +125,7 @@ def tests(session: nox.Session) -> None:
     both example plug-ins, every package installed alone. Under half an hour on two cores; arguments go to pytest."""
     session.install("--quiet", *LINT_TOOLS)
     check_style(session)
-    env = install(session, *PACKAGES, *EXAMPLES, tools=TEST_TOOLS)
+    env = install(session, *PACKAGES, *EXAMPLES, tools=(*TEST_TOOLS, *DEMO_TOOLS))
     gpus = {**env, "MX_SIM_GPUS": "2", "MX_TEST_DEVICES": "gpu"}
     session.run("pytest", "-q", *test_folders(*PACKAGES, "mx-ops-example"), *session.posargs, env=env)
     session.run("pytest", "-q", *DOCSTRINGS, env=env)
@@ -143,7 +144,7 @@ def test_folders(*packages: str) -> list[str]:
 @nox.session
 def integration(session: nox.Session) -> None:
     """Whole programs on `import mxnet as mx`, files, plug-ins, layering, each package installed alone."""
-    env = install(session, *PACKAGES, *EXAMPLES, tools=TEST_TOOLS)
+    env = install(session, *PACKAGES, *EXAMPLES, tools=(*TEST_TOOLS, *DEMO_TOOLS))
     session.run("pytest", "-q", "integration-tests", "--ignore=integration-tests/oracle", *session.posargs, env=env)
 
 
@@ -152,7 +153,7 @@ def demo(session: nox.Session) -> None:
     """Trains two networks on handwritten digits and draws the result: the first thing to run.
 
     Arguments after --: ``--synthetic`` draws digits instead of downloading MNIST."""
-    install(session, tools=("matplotlib>=3.8", "tqdm>=4.66"))
+    install(session, tools=DEMO_TOOLS)
     session.run("python", "examples/digits.py", *session.posargs)
 
 

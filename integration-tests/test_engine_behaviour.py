@@ -133,7 +133,9 @@ def test_an_input_that_is_overwritten_before_backward(x):
     with autograd.record():
         y = x * x
     x[:] = 5
-    with pytest.raises(mx.MXNetError, match=r"an array of type float32 \(2, 2\) that its gradient needs was overwritten"):
+    with pytest.raises(
+        mx.MXNetError, match=r"an array of type float32 \(2, 2\) that its gradient needs was overwritten"
+    ):
         y.backward()
 
 
@@ -172,7 +174,9 @@ def test_mixed_contexts_say_which():
     add, concat, net, total = expect(run_program(program, MX_SIM_GPUS="2")).splitlines()
     cure = "Copy one of them with x.as_in_context(...)"
     assert add == f"[broadcast_add] needs all inputs on one context, but lhs is on cpu(0) and rhs is on gpu(0). {cure}"
-    assert concat == f"[Concat] needs all inputs on one context, but input 0 is on gpu(0) and input 1 is on gpu(1). {cure}"
+    assert (
+        concat == f"[Concat] needs all inputs on one context, but input 0 is on gpu(0) and input 1 is on gpu(1). {cure}"
+    )
     assert re.search(r"was not initialized on context cpu\(0\). It was only initialized on \[gpu\(0\)\]", net)
     assert total == "24.0"
 
@@ -246,7 +250,9 @@ QUEUE_WORK = """
 
 
 def test_exit_with_pending_work_200_of_200():
-    program = QUEUE_WORK + """
+    program = (
+        QUEUE_WORK
+        + """
     good = 0
     for number in range(200):
         child = os.fork()
@@ -256,6 +262,7 @@ def test_exit_with_pending_work_200_of_200():
         good += os.waitpid(child, 0)[1] == 0
     print(good)
     """
+    )
     done = run_program(program)
     assert expect(done) == "200\n"
     assert done.stderr == ""

@@ -85,9 +85,7 @@ def on_one_context(home, tmp_path_factory):
 def test_several_contexts_and_one_learn_the_same(contexts, on_one_context, home, tmp_path):
     expected_lines, expected = on_one_context
     file = tmp_path / "mlp.params"
-    lines = run_json(
-        "several_contexts", *contexts.split(), "--save", file, MXNET_HOME=home, MX_SIM_GPUS="2"
-    )
+    lines = run_json("several_contexts", *contexts.split(), "--save", file, MXNET_HOME=home, MX_SIM_GPUS="2")
     got = mx.nd.load(str(file))
     assert list(got) == list(expected)
     for name, array in expected.items():

@@ -65,7 +65,9 @@ def results(tmp_path_factory):
     """For every call of the operator suite: {"op", "label", "kind", "detail"}."""
     folder = tmp_path_factory.mktemp("calls")
     run(sys.executable, COMPARISON, "write", folder)
-    done = subprocess.run([ORACLE, str(COMPARISON), "compare", str(folder)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [ORACLE, str(COMPARISON), "compare", str(folder)], capture_output=True, text=True, check=False
+    )
     assert (folder / "results.json").exists(), done.stderr[-5000:]
     return json.loads((folder / "results.json").read_text())
 

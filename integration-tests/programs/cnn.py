@@ -69,11 +69,13 @@ for epoch in range(options.epochs):
     for data, label in test_data:
         accuracy.update(labels=[label], preds=[net(data.as_in_context(ctx))])
     print(
-        json.dumps({
-            "epoch": epoch,
-            "loss": float(cumulative_loss / 60000),
-            "test_accuracy": float(accuracy.get()[1]),
-            "parameters": sorted(net.collect_params()),
-        }),
+        json.dumps(
+            {
+                "epoch": epoch,
+                "loss": float(cumulative_loss / 60000),
+                "test_accuracy": float(accuracy.get()[1]),
+                "parameters": sorted(net.collect_params()),
+            }
+        ),
         flush=True,
     )

@@ -20,7 +20,9 @@ contexts = [mx.gpu(i) for i in range(mx.context.num_gpus())]
 rng = np.random.RandomState(0)
 labels = rng.randint(0, 2, 256).astype(np.float32)
 stripes = np.sin(np.arange(16) * 1.5 + rng.uniform(0, 6, (256, 1)))
-images = np.where(labels[:, None, None] == 1, stripes[:, None, :], stripes[:, :, None]) + rng.normal(0, 0.5, (256, 16, 16))
+images = np.where(labels[:, None, None] == 1, stripes[:, None, :], stripes[:, :, None]) + rng.normal(
+    0, 0.5, (256, 16, 16)
+)
 data_set = gluon.data.ArrayDataset(images[:, None].astype(np.float32), labels)
 
 net = nn.HybridSequential()

@@ -30,12 +30,8 @@ def transform(data, label):
     return data.astype(np.float32) / 255, label.astype(np.float32)
 
 
-train_data = gluon.data.DataLoader(
-    gluon.data.vision.MNIST(train=True, transform=transform), batch_size, shuffle=True
-)
-test_data = gluon.data.DataLoader(
-    gluon.data.vision.MNIST(train=False, transform=transform), batch_size, shuffle=False
-)
+train_data = gluon.data.DataLoader(gluon.data.vision.MNIST(train=True, transform=transform), batch_size, shuffle=True)
+test_data = gluon.data.DataLoader(gluon.data.vision.MNIST(train=False, transform=transform), batch_size, shuffle=False)
 
 net = gluon.nn.HybridSequential()
 with net.name_scope():
@@ -74,10 +70,12 @@ for epoch in range(options.epochs):
 
     test_accuracy = evaluate_accuracy(test_data, net)
     print(
-        json.dumps({
-            "epoch": epoch,
-            "loss": float(cumulative_loss / num_examples),
-            "test_accuracy": float(test_accuracy),
-        }),
+        json.dumps(
+            {
+                "epoch": epoch,
+                "loss": float(cumulative_loss / num_examples),
+                "test_accuracy": float(test_accuracy),
+            }
+        ),
         flush=True,
     )
