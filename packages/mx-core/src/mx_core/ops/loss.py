@@ -43,7 +43,7 @@ def _(F, dy, y, data, *, grad_scale, valid_thresh, normalization):
     if normalization == "valid":
         count = F._reduce(data > valid_thresh, op="sum", axes=tuple(range(data.ndim)), keepdims=True)
         return F._broadcast(grad_scale / F._maximum_scalar(count, scalar=1.0), shape=data.shape)
-    scale = grad_scale / max(*data.shape[:1], 1) if normalization == "batch" else grad_scale
+    scale = grad_scale / max((*data.shape[:1], 1)) if normalization == "batch" else grad_scale
     return F.full(data.shape, scale, data.dtype)
 
 
