@@ -15,6 +15,9 @@ std::vector<mx_kernel> shuffle_kernels();
 
 std::vector<mx_kernel> movement_kernels();
 std::vector<mx_kernel> indexing_kernels();
+std::vector<mx_kernel> sort_kernels();
+std::vector<mx_kernel> along_axis_kernels();
+std::vector<mx_kernel> im2col_kernels();
 std::vector<mx_kernel> matmul_kernels();
 std::vector<mx_kernel> convolution_kernels();
 std::vector<mx_kernel> pooling_kernels();

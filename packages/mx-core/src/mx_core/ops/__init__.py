@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from . import (
+    attention,
     binary,
     convolution,
+    counting,
     creation,
     deconvolution,
+    dynamic,
     elementwise,
     indexing,
     internal,
@@ -18,18 +21,25 @@ from . import (
     optimizer,
     optimizer_multi,
     optimizer_norms,
+    ordering,
+    passing,
     pdf,
     random,
     recurrent,
     reduce,
     sampling,
+    scatter,
+    sequence,
     shape,
     slicing,
+    windows,
 )
 
 from . import aliases  # last: it names what the others define  # isort: skip
 
 __all__ = [
-    "aliases", "binary", "convolution", "creation", "deconvolution", "elementwise", "indexing", "internal", "linalg", "linear", "loss", "nn", "normalization",
-    "optimizer", "optimizer_multi", "optimizer_norms", "pdf", "random", "recurrent", "reduce", "sampling", "shape", "slicing",
+    "attention", "binary", "convolution", "counting", "creation", "deconvolution", "dynamic", "elementwise",
+    "indexing", "internal", "linalg", "linear", "loss", "nn", "normalization", "optimizer", "optimizer_multi",
+    "optimizer_norms", "ordering", "passing", "pdf", "random", "recurrent", "reduce", "sampling", "scatter",
+    "sequence", "shape", "slicing", "windows",
 ]  # fmt: skip
