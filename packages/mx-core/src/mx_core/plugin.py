@@ -106,8 +106,9 @@ class _Plugins:
                 self._loading = False
 
     def _load_core(self) -> None:
-        from mx_core import __version__, core_plugin
+        from mx_core import __version__, core_plugin, registry
 
+        registry.define_core()
         if CORE not in self.found:
             self.add(Plugin(CORE, core_plugin.__name__, CORE, __version__, answers=core_plugin))
 

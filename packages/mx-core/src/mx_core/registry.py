@@ -18,7 +18,7 @@ from mx_core.errors import PluginError
 from mx_core.op.definition import OpDef, isolated_registry, register, registered_ops, registering
 from mx_core.op.definition import find_op as _find_defined
 
-__all__ = ["all_or_nothing", "define_all", "find_op", "list_ops", "operators_of", "plugin_of"]
+__all__ = ["all_or_nothing", "define_all", "define_core", "find_op", "list_ops", "operators_of", "plugin_of"]
 
 _lock = threading.RLock()
 _loaded = False
@@ -80,14 +80,15 @@ def define_all() -> None:
             _loading = False
 
 
-@contextmanager
-def all_or_nothing(plugin_name: str) -> Iterator[None]:
-    """Operators defined inside belong to the plug-in, and are registered only if all of them can be.
-
-    Those of mx-core are defined first, so that a later plug-in is the one that finds a name taken.
-    """
+def define_core() -> None:
+    """Defines mx-core's own operators: before any plug-in is loaded, so that it is the one to find a name taken."""
     with registering(plugin.CORE):
         importlib.import_module("mx_core.ops")
+
+
+@contextmanager
+def all_or_nothing(plugin_name: str) -> Iterator[None]:
+    """Operators defined inside belong to the plug-in, and are registered only if all of them can be."""
     before = set(registered_ops().values())
     with isolated_registry(), registering(plugin_name):
         yield
