@@ -27,9 +27,10 @@ def python_signature(opdef: OpDef) -> inspect.Signature:
             inspect.Parameter(name, positional, default=None if optional else inspect.Parameter.empty)
             for name, optional in zip(opdef.input_names, opdef.optional_inputs, strict=True)
         ]
+    schema = {name: (kind, default) for name, kind, default in (*opdef._static_schema, *opdef._runtime_schema)}
     parameters = [
-        inspect.Parameter(name, keyword, default=_number(default), annotation=str(kind))
-        for name, kind, default in (*opdef._static_schema, *opdef._runtime_schema)
+        inspect.Parameter(name, keyword, default=_number(schema[name][1]), annotation=str(schema[name][0]))
+        for name in opdef.call_order
     ]
     # An operator without inputs is told where to compute.
     names = ("out", "name") if inputs else ("ctx", "out", "name")
