@@ -12,6 +12,7 @@ std::vector<mx_kernel> reduce_kernels();
 std::vector<mx_kernel> arg_reduce_kernels();
 std::vector<mx_kernel> random_kernels();
 std::vector<mx_kernel> shuffle_kernels();
+std::vector<mx_kernel> distribution_kernels();
 
 std::vector<mx_kernel> movement_kernels();
 std::vector<mx_kernel> indexing_kernels();
@@ -19,10 +20,15 @@ std::vector<mx_kernel> sort_kernels();
 std::vector<mx_kernel> along_axis_kernels();
 std::vector<mx_kernel> im2col_kernels();
 std::vector<mx_kernel> matmul_kernels();
+std::vector<mx_kernel> linalg_kernels();
 std::vector<mx_kernel> convolution_kernels();
 std::vector<mx_kernel> pooling_kernels();
 std::vector<mx_kernel> normalization_kernels();
 std::vector<mx_kernel> softmax_kernels();
+std::vector<mx_kernel> recurrent_kernels();
+std::vector<mx_kernel> ctc_kernels();
+std::vector<mx_kernel> sampling_kernels();
+std::vector<mx_kernel> region_kernels();
 
 const mx_kernel_table& kernel_table();
 const mx_device& device();

@@ -163,6 +163,7 @@ constexpr Distribution kDistributions[] = {
     {"uniform", 2, uniform_f32, sample_wide<double, uniform_block>, 0.7},
     {"normal", 2, normal_f32, sample_wide<double, normal_block>, 1.5},
     {"exponential", 1, exponential_f32, sample_wide<double, exponential_block>, 1.2},
+    {"exponential_rate", 1, exponential_f32, sample_wide<double, exponential_block>, 1.2},
     {"bernoulli", 1, bernoulli_f32, sample_wide<double, bernoulli_block>, 0.7},
     {"randint", 2, nullptr, sample_wide<int64_t, randint_block>, 3},
 };
@@ -226,18 +227,36 @@ class Random {
     const mx_scalar* scalars = call.scalars;
     s.first = scalars[0].f;
     if (distribution_->scalars == 2) s.second = scalars[1].f;
+    check(s);
+    if (distribution_->name == std::string_view("exponential_rate")) s.first = 1 / s.first;
     if (type_ == MX_C_I64) {
       s.low = scalars[0].i;
       s.span = static_cast<uint64_t>(scalars[1].i) - static_cast<uint64_t>(scalars[0].i);
       if (scalars[1].i <= scalars[0].i)
-        throw std::invalid_argument("[randint] low must be below high, got " +
+        throw std::invalid_argument("low must be below high, got " + std::to_string(scalars[0].i) +
+                                    " and " + std::to_string(scalars[1].i));
+      if (dtype_ == MX_INT32 && (scalars[0].i < INT32_MIN || scalars[1].i - 1 > INT32_MAX))
+        throw std::invalid_argument("low and high must fit int32, got " +
                                     std::to_string(scalars[0].i) + " and " +
-                                    std::to_string(scalars[1].i));
+                                    std::to_string(scalars[1].i) + ". Say dtype='int64'");
     } else if (distribution_->name == std::string_view("uniform")) {
       s.top = largest_below(scalars[1].f, scalars[0].f);
       s.second = scalars[1].f - scalars[0].f;
     }
     return s;
+  }
+
+  void check(const Setting& s) const {
+    const std::string_view name = distribution_->name;
+    const auto require = [&](bool holds, const std::string& what, double value) {
+      if (!holds) throw std::invalid_argument(what + ", got " + std::to_string(value));
+    };
+    if (name == "uniform")
+      require(s.first <= s.second, "high must be >= low, " + std::to_string(s.first), s.second);
+    if (name == "normal") require(s.second >= 0, "scale must be >= 0", s.second);
+    if (name == "exponential") require(s.first > 0, "scale must be > 0", s.first);
+    if (name == "exponential_rate") require(s.first > 0, "lam must be > 0", s.first);
+    if (name == "bernoulli") require(s.first >= 0 && s.first <= 1, "p must be in [0, 1]", s.first);
   }
 
   // The largest value of the output's type below `high` (but not below `low`): samples may round up

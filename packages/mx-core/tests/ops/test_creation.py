@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mx_core.testing import FLOATS, OpCase, check_op, fixed, op_cases
+from mx_core.testing import FLOATS, OpCase, check_op, op_cases
 
 ONE = ("float32",)
 
@@ -71,28 +71,7 @@ RANDOM = [
 ]  # fmt: skip
 
 
-SAMPLES = [
-    OpCase("_sample_uniform", check=moments(2, np.sqrt(1 / 3), 1, 3), inputs=[(fixed([1.0]), fixed([3.0]))], params=[{"shape": N}], dtypes=FLOATS[:2],
-           errors=[((fixed([1.0]), fixed([1.0, 2.0])), {}, "must have one shape")], gradient=False),
-    OpCase("_sample_normal", check=moments(-4, 2), inputs=[(fixed([-4.0]), fixed([2.0]))], params=[{"shape": N}], dtypes=FLOATS[:2], gradient=False),
-    OpCase("_sample_exponential", check=moments(0.5, 0.5, 0), inputs=[fixed([2.0])], params=[{"shape": N}], dtypes=FLOATS[:2], gradient=False),
-    OpCase("_sample_multinomial", check=moments(1.1, np.sqrt(0.49)), inputs=[fixed([0.2, 0.5, 0.3])], params=[{"shape": N}], dtypes=FLOATS[:2],
-           errors=[((fixed([[[1.0]]]),), {}, "data must be (k,) or (n, k)")], gradient=False),
-]  # fmt: skip
-
-
-def test_multinomial_draws_from_each_row_with_its_probability():
-    import mxnet as mx
-
-    rows = mx.nd.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]])
-    assert mx.nd.sample_multinomial(rows).asnumpy().tolist() == [1, 0, 2]
-    classes, chances = mx.nd.sample_multinomial(mx.nd.array([[0.25, 0.75], [1, 0]]), shape=(2, 5), get_prob=True)
-    assert classes.shape == chances.shape == (2, 2, 5)
-    np.testing.assert_allclose(chances.asnumpy()[0], np.log([0.25, 0.75])[classes.asnumpy()[0]], rtol=1e-6)
-    assert mx.nd.sample_multinomial(mx.nd.array([0.5, 0.5])).shape == (1,)
-
-
-@op_cases([*RANDOM, *SAMPLES])
+@op_cases(RANDOM)
 def test_random(case, ctx):
     check_op(case, ctx)
 
