@@ -87,7 +87,8 @@ Device *open_device(int32_t type, int32_t id) {
 }
 
 Device *host_device() {
-  static Device *device = open_device(1, 0);
+  static Device *device = nullptr;  // initialized under the GIL, not a guard: see find_once in op.h
+  if (!device) device = open_device(1, 0);
   return device;
 }
 

@@ -226,11 +226,11 @@ class Parser {
          op_tag(op_) + which + " must be an NDArray, got " + Py_TYPE(o)->tp_name +
              (PyNumber_Check(o) || PySequence_Check(o) ? ". Make one with mx.nd.array(...)" : ""));
   }
+  // The tuple keeps the arrays alive while the GIL is released in a wait, whatever happens to the list.
   void expand(PyObject *sequence) {
-    Object fast = checked(PySequence_Fast(sequence, "a list of NDArrays was expected"));
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast.get()); ++i)
-      many_.push_back(
-          expect(PySequence_Fast_GET_ITEM(fast.get(), i), "input " + std::to_string(i)));
+    held_ = checked(PySequence_Tuple(sequence));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(held_.get()); ++i)
+      many_.push_back(expect(PyTuple_GET_ITEM(held_.get(), i), "input " + std::to_string(i)));
   }
   void input(Py_ssize_t i, PyObject *value) {
     if (value == Py_None) return;
@@ -265,6 +265,7 @@ class Parser {
   Op *op_;
   SmallBuffer<NDArray *, 8> inputs_;
   std::vector<NDArray *> many_;
+  Object held_;
   SmallBuffer<PyObject *, 12> values_;
   SmallBuffer<mx_scalar, 8> scalars_;
   SmallBuffer<PyObject *, 8> runtime_;

@@ -33,6 +33,12 @@ PyObject *dispatch(const Call &call, PyObject *out);
 PyObject *call_binary(Op *op, PyObject *left, PyObject *right, PyObject *out);
 PyObject *call_scalar(Op *op, PyObject *array, double value, int64_t integer, PyObject *out);
 Op *find_op(const char *name);  // through the registry, cached by the caller
+// find_op, once for each `kept`. A static variable initialized by find_op would be a deadlock: its guard is held while
+// Python runs and may give the GIL to a thread that then waits for the guard.
+inline Op *find_once(Op *&kept, const char *name) {
+  if (!kept) kept = find_op(name);
+  return kept;
+}
 // outs as in run_plan; no recording.
 void run_binary(Op *op, const Tensor &a, const Tensor &b, Tensor &out);
 Tensor ones_like(const Tensor &t);

@@ -228,7 +228,8 @@ class Backward {
       sum = std::move(more);
       return;
     }
-    static Op *op = find_op("elemwise_add");
+    static Op *kept = nullptr;
+    Op *op = find_once(kept, "elemwise_add");
     if (create_ && (sum.edge || more.edge)) {
       Object a(new_array(sum.tensor, sum.edge)), b(new_array(more.tensor, more.edge));
       Object c = checked(call_binary(op, a.get(), b.get(), nullptr));
@@ -404,7 +405,8 @@ class Backward {
       fail("ShapeError", "[backward] the gradient has type " + g.tensor.type->text() +
                              ", the array given for it " + grad->tensor.type->text());
     if (v.req == kAdd) {
-      static Op *op = find_op("elemwise_add");
+      static Op *kept = nullptr;
+      Op *op = find_once(kept, "elemwise_add");
       Tensor out = grad->tensor;
       Tensor more = g.tensor;
       if (more.device() != out.device()) {
