@@ -22,6 +22,7 @@ _NAMESPACES = {
     "util": "mx_core.util",
     "name": "mx_core.name",
     "error": "mx_core.errors",
+    "test_utils": "mx_core.test_utils",
     "init": "mx_core.initializer",
     "initializer": "mx_core.initializer",
     "optimizer": "mx_core.optimizer",

@@ -112,10 +112,20 @@ def multi_row(name, update, states, mixed=False, momentum=False, preloaded=False
     errors = [
         ({**plain, "num_weights": 3}, f"expects {size} arrays for each of 3 weight(s)"),
         ({**plain, "num_weights": 0}, "num_weights must be > 0"),
-        ((normal((2,)), normal((3,)), *makes([(2,), (3,)])[2:]), plain, "must have the shape (2,) of its weight, got (3,)"),
+        (
+            (normal((2,)), normal((3,)), *makes([(2,), (3,)])[2:]),
+            plain,
+            "must have the shape (2,) of its weight, got (3,)",
+        ),
     ]
     if preloaded:
-        errors.append(((*makes([(2,), (3,)])[:-2], normal((3,)), normal((2,))), plain, "lrs must have shape (num_weights,) = (2,)"))
+        errors.append(
+            (
+                (*makes([(2,), (3,)])[:-2], normal((3,)), normal((2,))),
+                plain,
+                "lrs must have shape (num_weights,) = (2,)",
+            )
+        )
     else:
         errors.append(({**plain, "lrs": (0.1,)}, "lrs must hold 2 numbers, one for each weight, got 1"))
     return OpCase(
@@ -139,7 +149,14 @@ def adamw_row(name, mixed=False):
 def lamb_row(name, mixed=False):
     params = {"learning_rates": (0.1, 0.2), "wds": (0.01, 0.02), "step_count": (1, 3), "num_tensors": 2}
     names = {"learning_rates": "lr", "wds": "wd", "step_count": "t"}
-    more = {**params, "bias_correction": False, "lower_bound": 0.5, "upper_bound": 1.5, "clip_gradient": 0.4, "rescale_grad": 0.5}
+    more = {
+        **params,
+        "bias_correction": False,
+        "lower_bound": 0.5,
+        "upper_bound": 1.5,
+        "clip_gradient": 0.4,
+        "rescale_grad": 0.5,
+    }
     return OpCase(
         name, many(lamb, 4 + mixed, mixed, names, count="num_tensors"), [groups(2, mixed)(SHAPES[:2])], [params, more],
         gradient=False, errors=[({**params, "step_count": (0, 1)}, "step_count must be > 0")],

@@ -1,4 +1,4 @@
-"""The names that MXNet gives its operators for sparse arrays (``_sparse_*``) and for its NumPy interface (``_npx_*``, ``_npi_*``).
+"""The names that MXNet gives its operators for sparse arrays, ``_sparse_*``, and its NumPy interface, ``_npx_*``, ``_npi_*``.
 
 They are the dense operators themselves: files and programs of 1.x hold these names. All other aliases stand beside the
 definitions. Names whose operator no module here defines (yet, or at all) are left out.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from ..dtypes import FLOAT32
 from ..errors import ShapeError
-from ..errors import ShapeError
 from ..op import Runtime, Tensor, op
 
 

@@ -1,7 +1,7 @@
 """Updates of many weights in one call: multi_*, of learning rates given as numbers, and preloaded_multi_*, as arrays.
 
 Their inputs are the weights' own inputs one weight after another: ``weight, grad, [states...], weight, grad, ...``. They
-return the new weights, given to ``out=[weight, ...]``, and overwrite the states. The formulas are those of the single updates.
+return the new weights, given to ``out=[weight, ...]``, and overwrite the states. The formulas are the single updates'.
 """
 
 from __future__ import annotations
@@ -265,8 +265,10 @@ def _multi_adamw_update(
 ) -> list[Tensor]:
     """_adamw_update of ``weight, grad, mean, var`` of each weight; the last input is the common rescale_grad."""
     groups = _weights("_multi_adamw_update", data, _ADAM, num_weights, rest=1, lrs=lrs, wds=wds, etas=etas)
-    return _multi_adamw_all(F, "_multi_adamw_update", groups, data[-1], lrs, wds, etas, False, beta1=beta1, beta2=beta2, epsilon=epsilon,
-                            clip_gradient=clip_gradient)  # fmt: skip
+    return _multi_adamw_all(
+        F, "_multi_adamw_update", groups, data[-1], lrs, wds, etas, False, beta1=beta1, beta2=beta2, epsilon=epsilon,
+        clip_gradient=clip_gradient,
+    )  # fmt: skip
 
 
 @op(**_layout(_MP_ADAM))
@@ -285,8 +287,10 @@ def _multi_mp_adamw_update(
 ) -> list[Tensor]:
     """_mp_adamw_update of ``weight, grad, mean, var, weight32`` of each weight; the last input is the common rescale_grad."""
     groups = _weights("_multi_mp_adamw_update", data, _MP_ADAM, num_weights, rest=1, lrs=lrs, wds=wds, etas=etas)
-    return _multi_adamw_all(F, "_multi_mp_adamw_update", groups, data[-1], lrs, wds, etas, True, beta1=beta1, beta2=beta2, epsilon=epsilon,
-                            clip_gradient=clip_gradient)  # fmt: skip
+    return _multi_adamw_all(
+        F, "_multi_mp_adamw_update", groups, data[-1], lrs, wds, etas, True, beta1=beta1, beta2=beta2, epsilon=epsilon,
+        clip_gradient=clip_gradient,
+    )  # fmt: skip
 
 
 # -- lamb ------------------------------------------------------------------------------------------------------------
@@ -312,9 +316,7 @@ def _lamb(F, group, t, is_mixed, lr, wd, lower_bound, upper_bound, **options):
 
 def _multi_lamb(F, name, data, size, rates, **options):
     learning_rates, wds, steps, count = rates
-    groups = _weights(
-        name, data, size, count, learning_rates=learning_rates, wds=wds, step_count=steps
-    )
+    groups = _weights(name, data, size, count, learning_rates=learning_rates, wds=wds, step_count=steps)
     results = [
         _lamb(F, group, t, size == _MP_ADAM, lr, wd, **options)
         for group, lr, wd, t in zip(groups, learning_rates, wds, steps, strict=True)

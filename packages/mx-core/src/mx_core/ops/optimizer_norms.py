@@ -223,7 +223,9 @@ def _check_count(name, data, num_arrays):
 def _check_floats(name, data):
     for i, item in enumerate(data):
         if not is_float(item.dtype):
-            msg = f"[{name}] input {i} must be an array of floats, got {name_of(item.dtype)}. Convert it with .astype('float32')"
+            msg = (
+                f"[{name}] input {i} must be an array of floats, got {name_of(item.dtype)}. Cast it: .astype('float32')"
+            )
             raise DTypeError(msg)
 
 
