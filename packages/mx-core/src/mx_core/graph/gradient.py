@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import MXNetError
+from ..op.inference import RULE_ERRORS, unfit
 from .node import Graph, Node, Value
 from .trace import Tracer
 
@@ -85,7 +86,12 @@ def _call_rule(F: Tracer, node: Node, given: list[Value | None]) -> Sequence[Val
     if accepted is not None and len(accepted) != len(params):
         params = {name: params[name] for name in accepted if name in params}
     inputs = ([*node.inputs],) if opdef.variadic else node.inputs
-    result = opdef.grad_rule(F, dy, y, *inputs, **params)
+    try:
+        result = opdef.grad_rule(F, dy, y, *inputs, **params)
+    except MXNetError:
+        raise
+    except RULE_ERRORS as error:
+        raise unfit(opdef, inputs, params, error) from error
     if result is None:
         result = (None,) * len(node.inputs)
     elif result.__class__ is Value:

@@ -15,7 +15,7 @@ from typing import Any
 from ..dtypes import name_of
 from ..errors import MXNetError, ShapeError
 from ..op.definition import OpDef, get_op
-from ..op.inference import Inference, infer_with
+from ..op.inference import RULE_ERRORS, Inference, infer_with, unfit
 from ..op.params import DType
 from ..op.pointwise import OPCODES
 from ..op.primitives import BROADCAST, CAST, FULL, REDUCE, VIEW
@@ -144,7 +144,12 @@ class Tracer:
         """Run opdef's body on this tracer; its outputs as a tuple."""
         names = opdef.runtime_names
         params = {**static, **dict(zip(names, runtime, strict=True))} if names else static
-        result = opdef.function(self, *([list(inputs)] if opdef.variadic else inputs), **params)
+        try:
+            result = opdef.function(self, *([list(inputs)] if opdef.variadic else inputs), **params)
+        except MXNetError:
+            raise
+        except RULE_ERRORS as error:
+            raise unfit(opdef, inputs, params, error) from error
         outputs = (result,) if result.__class__ is Value else tuple(result) if result is not None else ()
         if len(outputs) != opdef.count_outputs(static) or not all([o.__class__ is Value for o in outputs]):
             msg = f"[{opdef.name}] its body must return {opdef.count_outputs(static)} arrays, got {result!r}"

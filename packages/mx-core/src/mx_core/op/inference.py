@@ -21,7 +21,7 @@ from .pointwise import OPCODES
 if TYPE_CHECKING:
     from .definition import OpDef
 
-__all__ = ["Inference", "Slot", "infer_types", "infer_with", "is_complete"]
+__all__ = ["RULE_ERRORS", "Inference", "Slot", "infer_types", "infer_with", "is_complete", "unfit"]
 
 _MAX = (1 << 63) - 1
 _WHERE = OPCODES["where"][0]
@@ -289,6 +289,26 @@ def _show(shape: Iterable[int]) -> str:
     return str(tuple(shape)).replace("-1", "?")
 
 
+# What Python raises in a rule that met inputs nobody thought of.
+RULE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+def unfit(opdef: OpDef, inputs: Sequence[Any], params: dict[str, Any], error: Exception) -> MXNetError:
+    """The error for inputs that an operator's rule or body fails on without a reason of its own."""
+    flat = inputs[0] if opdef.variadic and len(inputs) == 1 and inputs[0].__class__ is list else inputs
+    types = [
+        f"{'?' if slot.dtype is None else name_of(slot.dtype)} {'?' if slot.shape is None else _show(slot.shape)}"
+        if hasattr(slot, "shape")
+        else str(slot)
+        for slot in flat
+    ]
+    given = "".join([f", {name}={value!r}" for name, value in params.items()])
+    return ShapeError(
+        f"[{opdef.name}] does not take inputs of these types with these parameters: {', '.join(types) or 'none'}{given} "
+        f"({type(error).__name__}: {error}). Compare them with help(mx.nd.{opdef.name})"
+    )
+
+
 def infer_with(opdef: OpDef, t: Inference, inputs: Sequence[Any], params: dict[str, Any]) -> tuple[Any, ...]:
     """Run opdef's rule once; the output slots as a tuple."""
     rule = opdef.infer_rule
@@ -303,7 +323,12 @@ def infer_with(opdef: OpDef, t: Inference, inputs: Sequence[Any], params: dict[s
     accepted = opdef.infer_params
     if accepted is not None and len(accepted) != len(params):
         params = {name: params[name] for name in accepted if name in params}
-    result = rule(t, *inputs, **params)
+    try:
+        result = rule(t, *inputs, **params)
+    except MXNetError:
+        raise
+    except RULE_ERRORS as error:
+        raise unfit(opdef, inputs, params, error) from error
     if result.__class__ is tuple:
         return result
     return tuple(result) if result.__class__ is list else (result,)
