@@ -257,3 +257,28 @@ def test_the_examples_are_found_where_they_are_installed():
     assert [str(name) for name in inspect.signature(mx.nd.ema).parameters][:3] == ["data", "decay", "reverse"]
     rows = dict(plugin.ask("mx_op_cases"))["example"]
     assert {row.name for row in rows} == {"swish", "ema"}
+
+
+def test_many_threads_use_mx_for_the_first_time_at_once():
+    program = """
+    import faulthandler, sys, threading
+    faulthandler.dump_traceback_later(100, exit=True)  # a deadlock shows where
+    import mxnet as mx
+    done = []
+
+    def use(number):
+        if number % 3 == 0:
+            mx.nd.relu
+        elif number % 3 == 1:
+            mx.gluon.nn.Dense(3)
+        done.append((mx.nd.array([1, 2, 3]) + 1).sum().asscalar())
+
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(done == 12 * [9])
+    """
+    assert expect(run_program(program)) == "True\n"

@@ -37,6 +37,7 @@ __all__ = [
     "hookimpl",
     "is_complete",
     "load_device_type",
+    "lock",
     "plugins",
     "register",
     "report",
@@ -72,12 +73,17 @@ class Plugin:
     answers: Any = None  # the module or object with the hook implementations
 
 
+# One lock for finding plug-ins, operators and devices: each leads to the others, and two locks would be taken in
+# either order by two threads that use MX for the first time.
+lock = threading.RLock()
+
+
 class _Plugins:
     """All plug-ins of this process. One exists; tests make others."""
 
     def __init__(self) -> None:
         self.found: dict[str, Plugin] = {}
-        self.lock = threading.RLock()
+        self.lock = lock
         self.complete = False
         self._loading = False
         self._seen: set[tuple[str, str]] = set()

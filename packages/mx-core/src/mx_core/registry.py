@@ -7,7 +7,6 @@ all be defined gives none: half of a plug-in would be harder to understand than 
 from __future__ import annotations
 
 import importlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -20,7 +19,6 @@ from mx_core.op.definition import find_op as _find_defined
 
 __all__ = ["all_or_nothing", "define_all", "define_core", "find_op", "list_ops", "operators_of", "plugin_of"]
 
-_lock = threading.RLock()
 _loaded = False
 _loading = False
 
@@ -69,7 +67,7 @@ def define_all() -> None:
     global _loaded, _loading
     if _loaded:
         return
-    with _lock:
+    with plugin.lock:
         if _loaded or _loading:
             return
         _loading = True

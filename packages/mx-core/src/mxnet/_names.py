@@ -44,8 +44,10 @@ def _target(name: str) -> str | None:
     global _asked
     target = _core_names.get(name)
     if target is None and not _asked and not name.startswith("_"):
-        _asked = True
-        plugin.ask("mx_namespaces", _take)
+        with plugin.lock:  # other threads wait for the answers
+            if not _asked:
+                plugin.ask("mx_namespaces", _take)
+                _asked = plugin.is_complete()
     return target or _plugin_names.get(name)
 
 
