@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory>
 #include <type_traits>
+#include <utility>
 
 #include "families.h"
 #include "mx/kernel.h"
@@ -194,7 +196,7 @@ class Order {
       throw Unsupported("places are int32 or int64");
     dtype_ = sig.in[0].dtype;
     wide_places_ = sig.out[1].dtype == MX_INT64;
-    partial_ = k_ <= n_ / 8 && k_ <= 4096;
+    partial_ = selects(static_cast<double>(k_), static_cast<double>(n_));
     const double each = partial_ ? 2 : 15;
     plan.cost_ns = cost_ = 30 + static_cast<double>(rows_) * (30 + static_cast<double>(n_) * each);
   }
@@ -213,6 +215,11 @@ class Order {
   }
 
  private:
+  // A heap of k sees about k (1 + ln(n / k)) changes: beside sorting the row, is that less work?
+  static bool selects(double k, double n) {
+    return k > 0 && k * (1 + std::log(n / k)) * std::log2(k + 2) < n;
+  }
+
   template <class Item, class T>
   void run(const mx_call& call) const {
     const T* data = static_cast<const T*>(call.in[0]);

@@ -20,7 +20,9 @@ CASES = [
 
 def windows(space, kernel, stride, dilate, pad):
     """(output sizes, for each row of the matrix the image places it reads or None)."""
-    out = [(s + 2 * p - d * (k - 1) - 1) // t + 1 for s, k, t, d, p in zip(space, kernel, stride, dilate, pad, strict=True)]
+    out = [
+        (s + 2 * p - d * (k - 1) - 1) // t + 1 for s, k, t, d, p in zip(space, kernel, stride, dilate, pad, strict=True)
+    ]
     rows = []
     for at in itertools.product(*map(range, kernel)):
         row = []

@@ -16,7 +16,9 @@ def ordered(x, k, ascending):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("shape", "k"), [((5,), 5), ((3, 7), 2), ((2, 300), 300), ((2, 700), 10), ((2, 3, 9), 1), ((4, 1), 1)])
+@pytest.mark.parametrize(
+    ("shape", "k"), [((5,), 5), ((3, 7), 2), ((2, 300), 300), ((2, 700), 10), ((2, 3, 9), 1), ((4, 1), 1)]
+)
 @pytest.mark.parametrize("ascending", [False, True])
 def test_order(dtype, shape, k, ascending):
     rng = np.random.default_rng(SEED)
@@ -121,7 +123,9 @@ def test_put_rows_names_the_index(index):
 
 
 @pytest.mark.parametrize("dtype", [d for d in DTYPES if d != "bool"])
-@pytest.mark.parametrize(("shape", "axis"), [((7,), 0), ((3, 4), 0), ((3, 4), 1), ((2, 5, 130), 1), ((0, 3), 1), ((2, 0), 0)])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((7,), 0), ((3, 4), 0), ((3, 4), 1), ((2, 5, 130), 1), ((0, 3), 1), ((2, 0), 0)]
+)
 @pytest.mark.parametrize("reverse", [False, True])
 def test_cumsum(dtype, shape, axis, reverse):
     rng = np.random.default_rng(SEED)

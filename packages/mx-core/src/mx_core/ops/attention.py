@@ -37,7 +37,10 @@ def _weighted(F, name, attention, values, heads):
     """attention times values, as (length of queries, batch, features)."""
     rows, length, d = values.shape
     if attention.ndim != 3 or (attention.shape[0], attention.shape[2]) != (rows, length):
-        msg = f"[{name}] attention must be (batch * heads, length, length of keys) = ({rows}, ?, {length}), got {attention.shape}"
+        msg = (
+            f"[{name}] attention must be (batch * heads, length, length of keys) = ({rows}, ?, {length}), "
+            f"got {attention.shape}"
+        )
         raise ShapeError(msg)
     product = F._transpose(F._matmul(attention, values), axes=(1, 0, 2))
     return F._view(product, shape=(attention.shape[1], rows // heads, heads * d))

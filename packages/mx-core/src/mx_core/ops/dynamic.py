@@ -48,7 +48,10 @@ def boolean_mask(data: Any, index: Any, axis: int = 0, out: Any = None, name: st
 
     at = normal_axis("_contrib_boolean_mask", int(axis), len(data.shape))
     if tuple(index.shape) != (data.shape[at],):
-        msg = f"[_contrib_boolean_mask] index must have shape ({data.shape[at]},), as axis {at} of data {data.shape}, got {index.shape}"
+        msg = (
+            f"[_contrib_boolean_mask] index must have shape ({data.shape[at]},), as axis {at} of data {data.shape}, "
+            f"got {index.shape}"
+        )
         raise ShapeError(msg)
     places = array(np.flatnonzero(index.asnumpy()), ctx=data.context, dtype="int64")
     return op("take")(data, places, axis=at, mode="clip", **({} if out is None else {"out": out}))

@@ -164,7 +164,10 @@ def _scatter_set_nd(F, lhs: Tensor, rhs: Tensor, indices: Tensor, *, shape: Shap
     """
     m = indices.shape[0] if indices.ndim else 0
     if shape != lhs.shape or not 0 < m <= lhs.ndim:
-        msg = f"[_scatter_set_nd] needs shape = lhs' {lhs.shape} and indices (1 to {lhs.ndim}, ...), got {shape}, {indices.shape}"
+        msg = (
+            f"[_scatter_set_nd] needs shape = lhs' {lhs.shape} and indices (1 to {lhs.ndim}, ...), got {shape} and "
+            f"{indices.shape}"
+        )
         raise ShapeError(msg)
     if rhs.shape != indices.shape[1:] + shape[m:] and not (indices.ndim == 1 and rhs.shape == (1, *shape[m:])):
         msg = f"[_scatter_set_nd] rhs must have shape {indices.shape[1:] + shape[m:]}, got {rhs.shape}"

@@ -25,7 +25,10 @@ def _check(name, data, lengths, use_lengths, axis):
         raise ParameterError(msg)
     n = data.shape[1 - axis]
     if lengths is not None and lengths.shape != (n,):
-        msg = f"[{name}] sequence_length must have shape ({n},), a length for each sequence of data {data.shape}, got {lengths.shape}"
+        msg = (
+            f"[{name}] sequence_length must have shape ({n},), a length for each sequence of data {data.shape}, "
+            f"got {lengths.shape}"
+        )
         raise ShapeError(msg)
     return data.shape[axis], n
 

@@ -162,8 +162,8 @@ def UpSampling(
     )
     if sample_type == "bilinear":
         return _upsample_bilinear(F, *data, scale)
-    height = data[0].shape[2] * scale
-    parts = [_upsample_nearest(F, item, height // max(item.shape[2], 1)) for item in data]
+    height, width = (size * scale for size in data[0].shape[2:])
+    parts = [_upsample_nearest(F, item, _times(item.shape, height, width, scale)) for item in data]
     if len(parts) == 1:
         return parts[0]
     return F._concat(*parts, axis=1) if multi_input_mode == "concat" else F.add_n(*parts)
@@ -190,7 +190,7 @@ def _infer_upsampling(t, data, *, scale, num_filter, sample_type, multi_input_mo
     channels = 0
     for item in data:
         t.require_shape(item)
-        times = height // item.shape[2] if item.shape[2] else 0
+        times = _times(item.shape, height, width, scale)
         if item.shape[0] != n or (item.shape[2] * times, item.shape[3] * times) != (height, width):
             t.fail_shape(
                 f"{t.name_of(item)} must have n = {n} and divide {height} and {width}, scale times the first input's "
@@ -200,6 +200,11 @@ def _infer_upsampling(t, data, *, scale, num_filter, sample_type, multi_input_mo
             t.fail_shape(f"multi_input_mode='sum' needs inputs of {c} channels, got {item.shape}")
         channels += item.shape[1]
     return t.out((n, c if multi_input_mode == "sum" else channels, height, width), dtype)
+
+
+def _times(shape, height, width, scale):
+    """How often an image is enlarged to be height x width."""
+    return next((wanted // size for wanted, size in ((height, shape[2]), (width, shape[3])) if size), scale)
 
 
 def _upsample_nearest(F, data, times):
