@@ -22,7 +22,8 @@ PARTS = frozenset(
     "_arg_reduce _batch_norm_backward _batch_norm_train _bernoulli _broadcast _cast _concat _convolution "
     "_convolution_backward_data _convolution_backward_weight _copy _digamma _exponential _identity_with_attr_like_rhs _isfinite "
     "_matmul _normal _pick _pooling _pooling_backward _randint _range _reduce _select _slice _slice_backward _slice_set _softrelu "
-    "_transpose _uniform _where _col2im _count_in_bins _cumsum _im2col _put_along _put_rows _take_along".split()
+    "_transpose _uniform _where _col2im _count_in_bins _cumsum _im2col _put_along _put_rows _take_along "
+    "_draw _draw_each _exponential_rate _extract_part _inverse _multinomial _place_part".split()
 )
 # Checked by tests of their own, beside the rows.
 TESTED_ALONE = frozenset(
