@@ -21,11 +21,13 @@ _NAMESPACES = {
     "engine": "mx_core.engine",
     "util": "mx_core.util",
     "name": "mx_core.name",
+    "registry": "mx_core.class_registry",
     "error": "mx_core.errors",
     "test_utils": "mx_core.test_utils",
     "init": "mx_core.initializer",
     "initializer": "mx_core.initializer",
     "optimizer": "mx_core.optimizer",
+    "opt": "mx_core.optimizer",
     "lr_scheduler": "mx_core.lr_scheduler",
     "metric": "mx_core.metric",
     "kv": "mx_core.kvstore",
@@ -35,6 +37,8 @@ _NAMESPACES = {
     "cpu_pinned": "mx_core.context:cpu_pinned",
     "gpu": "mx_core.context:gpu",
     "current_context": "mx_core.context:current_context",
+    "is_np_array": "mx_core.util:is_np_array",
+    "is_np_shape": "mx_core.util:is_np_shape",
     "MXNetError": "mx_core.errors:MXNetError",
 }
 
