@@ -190,6 +190,7 @@ class Parser {
     }
     call.scalars = scalars_.data();
     call.device = device;
+    if (op_->has_spread && any_static_) spread(call);
     call.params = params_for(op_, values_.data(), any_static_);
     return dispatch(call, out);
   }
@@ -246,6 +247,20 @@ class Parser {
       device = device_from_object(value);
     }
   }
+  // Tuples of runtime numbers follow the single ones; the parameters' key holds only their lengths.
+  void spread(Call &call) {
+    all_scalars_.assign(scalars_.data(), scalars_.data() + op_->n_runtime);
+    for (const ParamName &p : *op_->order) {
+      if (p.runtime || !p.spread || values_[p.index] == missing) continue;
+      Object numbers = checked(PyObject_CallMethod(op_->definition, "spread_values", "OO", p.name,
+                                                   values_[p.index]));
+      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(numbers.get()); ++i)
+        all_scalars_.push_back(scalar_of(op_, p.name, PyTuple_GET_ITEM(numbers.get(), i)));
+      lengths_.push_back(checked(PyLong_FromSsize_t(PyTuple_GET_SIZE(numbers.get()))));
+      values_[p.index] = lengths_.back().get();
+    }
+    call.scalars = all_scalars_.data();
+  }
   void gather(Call &call) {
     int32_t n = 0;
     for (Py_ssize_t i = 0; i < op_->n_inputs; ++i) {
@@ -269,6 +284,8 @@ class Parser {
   SmallBuffer<PyObject *, 12> values_;
   SmallBuffer<mx_scalar, 8> scalars_;
   SmallBuffer<PyObject *, 8> runtime_;
+  std::vector<mx_scalar> all_scalars_;  // with those of tuples
+  std::vector<Object> lengths_;
   bool any_static_ = false;
 };
 
@@ -307,13 +324,16 @@ void read_parameters(Op *op) {
   Object order(interned_tuple(op->definition, "call_order"));
   op->n_static = PyTuple_GET_SIZE(statics.get());
   op->n_runtime = PyTuple_GET_SIZE(runtimes.get());
+  Object spreads(interned_tuple(op->definition, "spread_names"));
+  op->has_spread = PyTuple_GET_SIZE(spreads.get()) > 0;
   op->order = new std::vector<ParamName>;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(order.get()); ++i) {
     PyObject *name = PyTuple_GET_ITEM(order.get(), i);
     Py_ssize_t k = find_input(name, statics.get());
     bool runtime = k < 0;
     if (runtime) k = find_input(name, runtimes.get());
-    op->order->push_back({Py_NewRef(name), runtime, static_cast<int32_t>(k)});
+    bool spread = find_input(name, spreads.get()) >= 0;
+    op->order->push_back({Py_NewRef(name), runtime, spread, static_cast<int32_t>(k)});
   }
   Object defaults(attribute(op->definition, "runtime_defaults"));
   op->defaults = new std::vector<PyObject *>;

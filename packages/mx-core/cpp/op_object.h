@@ -13,6 +13,7 @@ struct CacheEntry;  // plan_cache.h
 struct ParamName {
   PyObject *name;  // interned, owned
   bool runtime;
+  bool spread;    // a tuple of runtime numbers; its length is a static parameter
   int32_t index;  // among the static parameters, or among the scalars
 };
 
@@ -24,7 +25,7 @@ struct Op {
   std::vector<bool> *optional;
   std::vector<ParamName> *order;
   std::vector<PyObject *> *defaults;  // of the scalars, None: required
-  bool variadic, mode_dependent;
+  bool variadic, mode_dependent, has_spread;
   Py_ssize_t n_inputs, n_static, n_runtime;
   PyObject *by_values;  // tuple of given values -> params
   PyObject *interned;   // params -> params

@@ -159,7 +159,7 @@ def lamb_row(name, mixed=False):
     }
     return OpCase(
         name, many(lamb, 4 + mixed, mixed, names, count="num_tensors"), [groups(2, mixed)(SHAPES[:2])], [params, more],
-        gradient=False, errors=[({**params, "step_count": (0, 1)}, "step_count must be > 0")],
+        gradient=False, errors=[({**params, "step_count": (1,)}, "step_count must hold 2 numbers"), ({**params, "wds": "x"}, "wds must be tuple of float, got 'x'")],
         dtypes=("float16",) if mixed else ("float32", "float64"), tol={"float16": 2e-2, "float64": 1e-6},
     )  # fmt: skip
 
@@ -293,3 +293,18 @@ def test_finiteness_of_several_calls(values):
     assert found.asscalar() == float(np.isfinite(values).all())
     mx.nd.all_finite(mx.nd.ones((2,)), out=found)
     assert found.asscalar() == 1
+
+
+def test_new_learning_rates_need_no_new_plan():
+    from mx_core import _core
+
+    weights = [mx.nd.ones((3,)) for _ in range(40)]
+    arrays = [item for weight in weights for item in (weight, mx.nd.ones((3,)))]
+    before = None
+    for step in range(1, 4):
+        rates = [0.5**step * (i + 1) for i in range(40)]
+        mx.nd.multi_sgd_update(*arrays, lrs=rates, wds=[0.0] * 40, num_weights=40, out=weights)
+        before = before or _core.plan_cache_info()["misses"]
+    assert _core.plan_cache_info()["misses"] == before
+    for i, weight in enumerate(weights):
+        np.testing.assert_allclose(weight.asnumpy(), 1 - 0.875 * (i + 1), rtol=1e-5)

@@ -66,8 +66,13 @@ def lower_call(
 ) -> Compiled:
     """Everything of compile_call up to the Plan."""
     static = dict(zip(opdef.param_names, params, strict=True))
-    runtime = tuple([Scalar(("scalar", i)) for i in range(len(opdef.runtime_names))])
-    graph = trace_op(opdef, static, runtime, in_types, is_train, _keeps(target, bool(grad_inputs)))
+    count = len(opdef.runtime_names)
+    runtime = tuple([Scalar(("scalar", i)) for i in range(count)])
+    for name in opdef.spread_names:
+        if static[name].__class__ is int:  # the length of a tuple of scalars, which follow the single ones
+            static[name] = tuple([Scalar(("scalar", count + i)) for i in range(static[name])])
+            count += len(static[name])
+    graph = trace_op(opdef, static, runtime, in_types, is_train, _keeps(target, bool(grad_inputs)), count)
     if opdef.writes:
         written = set(opdef.written_inputs(static).values())
         graph.outputs = [value for i, value in enumerate(graph.outputs) if i not in written]

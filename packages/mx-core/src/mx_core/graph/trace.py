@@ -267,9 +267,11 @@ def trace_op(
     in_types: Sequence[Any],
     is_train: bool,
     keep: Callable[[OpDef], bool] = _never,
+    n_scalars: int | None = None,
 ) -> Graph:
-    """The graph of one call. in_types: ``(dtype, shape)`` or None for an absent input; graph inputs are the present ones."""
-    tracer = Tracer(Graph(opdef.name, len(runtime)), is_train, keep)
+    """The graph of one call. n_scalars: with those of tuples, default len(runtime). in_types: ``(dtype, shape)`` or None for an absent input; graph inputs are the present ones."""
+    count = len(runtime) if n_scalars is None else n_scalars
+    tracer = Tracer(Graph(opdef.name, count), is_train, keep)
     return _trace(opdef, static, runtime, in_types, tracer, False)
 
 

@@ -128,8 +128,19 @@ class OpDef:
 
     # -- parameters ------------------------------------------------------------------------------------------------
 
+    def spread_values(self, name: str, value: Any) -> tuple[Any, ...]:
+        """The numbers of a tuple that stays out of the plan's key (``Runtime[Floats]``)."""
+        try:
+            return self.param_types[self.param_names.index(name)].parse(value)  # type: ignore[no-any-return]
+        except ValueError as error:
+            msg = f"[{self.name}] {name} {error}"
+            raise ParameterError(msg) from None
+
     def parse(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The canonical static parameters of values given in param_names order; MISSING where none was given."""
+        """The canonical static parameters of values given in param_names order; MISSING where none was given.
+
+        Of a tuple of runtime numbers its length is given, and is the result.
+        """
         result = []
         missing = _missing()
         for name, kind, default, value in zip(
@@ -140,6 +151,9 @@ class OpDef:
                     msg = f"[{self.name}] parameter {name} is required: {kind}"
                     raise ParameterError(msg)
                 result.append(default)
+                continue
+            if kind.runtime:
+                result.append(value)
                 continue
             try:
                 result.append(kind.parse(value))

@@ -39,6 +39,11 @@ class ParamType:
         self.optional = False
         self.runtime = False
 
+    @property
+    def is_tuple(self) -> bool:
+        """Whether values are tuples of numbers."""
+        return self.kind in ("ints", "floats")
+
     def copy(self) -> ParamType:
         """A new type with the same fields."""
         new = ParamType(self.kind, self.name, self._convert, self.check, self.cure)
@@ -240,6 +245,7 @@ class Runtime:
     """``Runtime[float]``: a number that stays out of the plan's key and reaches kernels at every call.
 
     In an operator's body it is a symbolic scalar: arithmetic with it and with arrays works, deciding on it does not.
+    ``Runtime[Floats]`` is a tuple of them, of which only the length is in the plan's key.
     """
 
     def __class_getitem__(cls, base: Any) -> ParamType:

@@ -65,7 +65,7 @@ class _Required:
 REQUIRED = _Required()
 SIGNATURE_FIELDS = {
     "input_names", "optional_inputs", "aux_inputs", "variadic", "n_required", "param_names", "param_types",
-    "param_defaults", "runtime_names", "runtime_types", "runtime_defaults", "call_order", "n_outputs",
+    "param_defaults", "runtime_names", "runtime_types", "runtime_defaults", "call_order", "n_outputs", "spread_names",
     "n_visible", "has_body", "grad_params", "infer_params", "lower_params", "_static_schema", "_runtime_schema",
 }  # fmt: skip
 
@@ -113,13 +113,14 @@ def _read_params(opdef: OpDef, keywords: tuple[str, ...], annotations: dict[str,
             kind = kind.or_none()
         elif default is not REQUIRED and default is not None:
             default = kind.parse(default)
-        (runtime if kind.runtime else static).append((name, kind, default))
+        (runtime if kind.runtime and not kind.is_tuple else static).append((name, kind, default))
     fields = opdef.__dict__
     fields["call_order"] = keywords
     fields["_static_schema"], fields["_runtime_schema"] = static, runtime
     for prefix, schema in (("param", static), ("runtime", runtime)):
         fields[f"{prefix}_names"] = tuple(name for name, _, _ in schema)
         fields[f"{prefix}_types"] = tuple(kind for _, kind, _ in schema)
+    fields["spread_names"] = tuple(name for name, kind, _ in static if kind.runtime)
     fields["param_defaults"] = tuple(default for _, _, default in static)
     fields["runtime_defaults"] = tuple(None if default is REQUIRED else default for _, _, default in runtime)
 
