@@ -206,11 +206,11 @@ def size(session: nox.Session) -> None:
         session.log(f"{package:16} {counts['python']:8} {counts['c++']:8} {counts['tests']:8}")
 
 
-@nox.session(venv_params=["--clear"], reuse_venv=False)
+@nox.session
 def sanitize(session: nox.Session) -> None:
     """Optional: the engine's C++ tests under ThreadSanitizer; skips, with the reason, where g++ cannot link it."""
-    env = install(session, tools=TEST_TOOLS)
-    session.run("pytest", "-q", "packages/mx-core/tests/test_engine_native.py", *session.posargs, env=env)
+    session.install("--quiet", *TEST_TOOLS)
+    session.run("pytest", "-q", "packages/mx-core/tests/test_engine_native.py", *session.posargs)
 
 
 @nox.session
