@@ -6,6 +6,7 @@ Prints one JSON line per case: name, value, unit. One thread, process CPU time, 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from timing import emit, import_cost, per_call, selected
 
@@ -42,46 +43,122 @@ def small_calls() -> None:
     emit("record_backward", per_call(record_backward, sync=mx.nd.waitall), "ns")
 
 
+def rate(name: str, call: Callable[[], object], work: float, unit: str = "GB/s") -> None:
+    """Emits `work` (bytes, operations) by the nanosecond of `call`, which returns an array (or arrays)."""
+
+    def finished() -> None:
+        result = call()
+        for array in result if isinstance(result, (list, tuple)) else [result]:
+            array.wait_to_read()
+
+    emit(name, work / per_call(finished, rounds=5, least=0.05), unit)
+
+
+def backward(name: str, call: Callable[..., object], inputs: list, work: float, unit: str = "GB/s") -> None:
+    """Emits the rate of the gradient of `call` with respect to `inputs`; the forward pass runs once, before."""
+    for array in inputs:
+        array.attach_grad()
+    with autograd.record():
+        out = call(*inputs)
+    head = nd.ones(out.shape)
+
+    def gradients() -> object:
+        out.backward(head, retain_graph=True)
+        return [array.grad for array in inputs]
+
+    rate(name, gradients, work, unit)
+
+
 def memory_bound() -> None:
     n = 16_000_000
     a, b = nd.ones((n,)), nd.ones((n,))
-    square = nd.ones((4000, 4000))
-    mx.nd.waitall()
-
-    def rate(name: str, call: object, bytes_moved: int) -> None:
-        nanoseconds = per_call(lambda: call().wait_to_read(), rounds=5, least=0.05)
-        emit(name, bytes_moved / nanoseconds, "GB/s")
-
     rate("add_16M", lambda: a + b, 12 * n)
     rate("relu_16M", lambda: nd.relu(a), 8 * n)
     rate("exp_16M", lambda: nd.exp(a), 8 * n)
+    rate("tanh_16M", lambda: nd.tanh(a), 8 * n)
     rate("sum_16M", lambda: nd.sum(a), 4 * n)
+    square = nd.ones((4000, 4000))
     rate("sum_axis0", lambda: nd.sum(square, axis=0), 4 * n)
     rate("sum_axis1", lambda: nd.sum(square, axis=1), 4 * n)
-    rate("transpose", lambda: nd.transpose(square), 8 * n)
+
+
+def movement() -> None:
+    n = 16_000_000
+    square, other = nd.ones((4000, 4000)), nd.ones((4000, 4000))
+    power = nd.ones((4096, 4096))
+    rate("transpose_4000", lambda: nd.transpose(square), 8 * n)
+    rate("transpose_4096", lambda: nd.transpose(power), 8 * 4096**2)
+    images = nd.ones((64, 64, 64, 64))
+    rate("transpose_nchw_nhwc", lambda: nd.transpose(images, axes=(0, 2, 3, 1)), 8 * 64**4)
+    left, right = nd.ones((4000, 2000)), nd.ones((4000, 2000))
+    rate("concat_axis0", lambda: nd.concat(left, right, dim=0), 8 * n)
+    rate("concat_axis1", lambda: nd.concat(left, right, dim=1), 8 * n)
+    condition = nd.array(np.random.RandomState(0).randint(0, 2, (4000, 4000)))
+    rate("where", lambda: nd.where(condition, square, other), 16 * n)
+    table = nd.ones((50_000, 256))
+    words = nd.array(np.random.RandomState(0).randint(0, 50_000, (20_000,)))
+    rate("embedding", lambda: nd.Embedding(words, table, 50_000, 256), 8 * 20_000 * 256)
+    rate("take", lambda: nd.take(table, words), 8 * 20_000 * 256)
+
+
+def normalization() -> None:
+    n = 16_000_000
+    square = nd.random.uniform(shape=(4000, 4000))
+    gamma, beta = nd.ones((4000,)), nd.zeros((4000,))
     rate("softmax", lambda: nd.softmax(square), 8 * n)
+    rate("softmax_axis0", lambda: nd.softmax(square, axis=0), 8 * n)
+    rate("log_softmax", lambda: nd.log_softmax(square), 8 * n)
+    rate("layer_norm", lambda: nd.LayerNorm(square, gamma, beta), 8 * n)
+    backward("softmax_backward", nd.softmax, [square], 12 * n)
+    backward("layer_norm_backward", nd.LayerNorm, [square, gamma, beta], 12 * n)
+
+
+def order() -> None:
+    million = nd.array(np.random.RandomState(0).rand(1_000_000))
+    rows = nd.array(np.random.RandomState(0).rand(1000, 1000))
+    rate("argsort_1M", lambda: nd.argsort(million), 1e9, "M/s")
+    rate("topk_10_of_1000", lambda: nd.topk(rows, k=10), 1e9, "M/s")
+
+
+def random() -> None:
+    n = 4_000_000
+    rate("uniform", lambda: nd.random.uniform(shape=(n,)), n * 1e3, "M/s")
+    rate("randn", lambda: nd.random.randn(n), n * 1e3, "M/s")
 
 
 def products() -> None:
     a, b = nd.random.uniform(shape=(2048, 2048)), nd.random.uniform(shape=(2048, 2048))
-    mx.nd.waitall()
-    nanoseconds = per_call(lambda: nd.dot(a, b).wait_to_read(), rounds=5, least=0.2)
-    emit("dot_2048", 2 * 2048**3 / nanoseconds, "GFLOP/s")
+    rate("dot_2048", lambda: nd.dot(a, b), 2 * 2048**3, "GFLOP/s")
+    c, d = nd.random.uniform(shape=(32, 256, 256)), nd.random.uniform(shape=(32, 256, 256))
+    rate("batch_dot_256", lambda: nd.batch_dot(c, d), 2 * 32 * 256**3, "GFLOP/s")
+    rate("batch_dot_256_t", lambda: nd.batch_dot(c, d, transpose_b=True), 2 * 32 * 256**3, "GFLOP/s")
 
 
-def mlp() -> None:
-    batch = 100
-    net = mx.gluon.nn.Sequential()
-    for layer in (
-        mx.gluon.nn.Dense(128, activation="relu"),
-        mx.gluon.nn.Dense(64, activation="relu"),
-        mx.gluon.nn.Dense(10),
-    ):
-        net.add(layer)
+def convolution() -> None:
+    x, w, b = nd.random.uniform(shape=(8, 64, 56, 56)), nd.random.uniform(shape=(64, 64, 3, 3)), nd.zeros((64,))
+
+    def convolve(x: object, w: object, b: object) -> object:
+        return nd.Convolution(x, w, b, kernel=(3, 3), pad=(1, 1), num_filter=64)
+
+    def pool(kind: str) -> Callable[[object], object]:
+        return lambda x: nd.Pooling(x, kernel=(2, 2), stride=(2, 2), pool_type=kind)
+
+    work = 2 * 8 * 64 * 64 * 9 * 56 * 56
+    rate("convolution", lambda: convolve(x, w, b), work, "GFLOP/s")
+    backward("convolution_backward", convolve, [x, w, b], 2 * work, "GFLOP/s")
+    images = nd.random.uniform(shape=(32, 64, 56, 56))
+    for kind in ("max", "avg"):
+        rate(f"{kind}_pool", lambda kind=kind: pool(kind)(images), 5 * images.size)
+        backward(f"{kind}_pool_backward", pool(kind), [images], (9 if kind == "max" else 5) * images.size)
+
+
+def train(name: str, net: object, shape: tuple[int, ...]) -> None:
+    """Emits the samples that a training step (record, backward, SGD) of `net` takes in by the second."""
+    batch = shape[0]
     net.initialize(mx.init.Normal(0.1))
     trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.01})
     loss = mx.gluon.loss.SoftmaxCrossEntropyLoss()
-    x = nd.random.uniform(shape=(batch, 784))
+    x = nd.random.uniform(shape=shape)
     label = nd.array(np.arange(batch) % 10)
 
     def step() -> None:
@@ -90,18 +167,44 @@ def mlp() -> None:
         value.backward()
         trainer.step(batch)
 
-    for _ in range(20):
+    for _ in range(10):
         step()
     mx.nd.waitall()
     nanoseconds = per_call(step, sync=mx.nd.waitall, rounds=5, least=0.4)
-    emit("mlp_train", batch / nanoseconds * 1e9, "samples/s")
+    emit(name, batch / nanoseconds * 1e9, "samples/s")
+
+
+def mlp() -> None:
+    nn = mx.gluon.nn
+    net = nn.Sequential()
+    for layer in (nn.Dense(128, activation="relu"), nn.Dense(64, activation="relu"), nn.Dense(10)):
+        net.add(layer)
+    train("mlp_train", net, (100, 784))
+
+
+def lenet() -> None:
+    nn = mx.gluon.nn
+    net = nn.Sequential()
+    for layer in (
+        nn.Conv2D(20, 5, activation="tanh"), nn.MaxPool2D(2, 2),
+        nn.Conv2D(50, 5, activation="tanh"), nn.MaxPool2D(2, 2),
+        nn.Dense(500, activation="tanh"), nn.Dense(10),
+    ):  # fmt: skip
+        net.add(layer)
+    train("lenet_train", net, (64, 1, 28, 28))
+
+
+GROUPS = {
+    "small": small_calls, "memory": memory_bound, "movement": movement, "normalization": normalization, "order": order,
+    "random": random, "dot": products, "convolution": convolution, "mlp": mlp, "lenet": lenet,
+}  # fmt: skip
 
 
 def main() -> None:
-    groups = {"small": small_calls, "memory": memory_bound, "dot": products, "mlp": mlp}
-    for name, group in groups.items():
+    for name, group in GROUPS.items():
         if selected(name):
             group()
+            mx.nd.waitall()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from timing import emit, import_cost, per_call, selected
 
@@ -35,37 +36,112 @@ def small_calls() -> None:
     emit("record_backward", per_call(record_backward), "ns")
 
 
+def rate(name: str, call: Callable[[], object], work: float, unit: str = "GB/s") -> None:
+    """Emits `work` (bytes, operations) by the nanosecond of `call`."""
+    emit(name, work / per_call(call, rounds=5, least=0.05), unit)
+
+
+def backward(name: str, call: Callable[..., object], inputs: list, work: float, unit: str = "GB/s") -> None:
+    """Emits the rate of the gradient of `call` with respect to `inputs`; the forward pass runs once, before."""
+    inputs = [array.requires_grad_() for array in inputs]
+    out = call(*inputs)
+    head = torch.ones_like(out)
+    rate(name, lambda: torch.autograd.grad(out, inputs, head, retain_graph=True), work, unit)
+
+
 def memory_bound() -> None:
     n = 16_000_000
     a, b = torch.ones(n), torch.ones(n)
-    square = torch.ones(4000, 4000)
-
-    def rate(name: str, call: object, bytes_moved: int) -> None:
-        emit(name, bytes_moved / per_call(call, rounds=5, least=0.05), "GB/s")
-
     rate("add_16M", lambda: a + b, 12 * n)
     rate("relu_16M", lambda: torch.relu(a), 8 * n)
     rate("exp_16M", lambda: torch.exp(a), 8 * n)
+    rate("tanh_16M", lambda: torch.tanh(a), 8 * n)
     rate("sum_16M", lambda: torch.sum(a), 4 * n)
+    square = torch.ones(4000, 4000)
     rate("sum_axis0", lambda: torch.sum(square, 0), 4 * n)
     rate("sum_axis1", lambda: torch.sum(square, 1), 4 * n)
-    rate("transpose", lambda: square.t().contiguous(), 8 * n)
+
+
+def movement() -> None:
+    n = 16_000_000
+    square, other = torch.ones(4000, 4000), torch.ones(4000, 4000)
+    power = torch.ones(4096, 4096)
+    rate("transpose_4000", lambda: square.t().contiguous(), 8 * n)
+    rate("transpose_4096", lambda: power.t().contiguous(), 8 * 4096**2)
+    images = torch.ones(64, 64, 64, 64)
+    rate("transpose_nchw_nhwc", lambda: images.permute(0, 2, 3, 1).contiguous(), 8 * 64**4)
+    left, right = torch.ones(4000, 2000), torch.ones(4000, 2000)
+    rate("concat_axis0", lambda: torch.cat((left, right), 0), 8 * n)
+    rate("concat_axis1", lambda: torch.cat((left, right), 1), 8 * n)
+    # MXNet's condition is an array of floats; PyTorch's must be one of bools, a quarter of the bytes.
+    condition = torch.randint(0, 2, (4000, 4000)).bool()
+    rate("where", lambda: torch.where(condition, square, other), 13 * n)
+    table = torch.ones(50_000, 256)
+    words = torch.randint(0, 50_000, (20_000,))
+    rate("embedding", lambda: torch.nn.functional.embedding(words, table), 8 * 20_000 * 256)
+    rate("take", lambda: torch.index_select(table, 0, words), 8 * 20_000 * 256)
+
+
+def normalization() -> None:
+    n = 16_000_000
+    square = torch.rand(4000, 4000)
+    gamma, beta = torch.ones(4000), torch.zeros(4000)
+
+    def layer_norm(x: object, gamma: object, beta: object) -> object:
+        return torch.nn.functional.layer_norm(x, (4000,), gamma, beta)
+
     rate("softmax", lambda: torch.softmax(square, -1), 8 * n)
+    rate("softmax_axis0", lambda: torch.softmax(square, 0), 8 * n)
+    rate("log_softmax", lambda: torch.log_softmax(square, -1), 8 * n)
+    rate("layer_norm", lambda: layer_norm(square, gamma, beta), 8 * n)
+    backward("softmax_backward", lambda x: torch.softmax(x, -1), [square], 12 * n)
+    backward("layer_norm_backward", layer_norm, [square, gamma, beta], 12 * n)
+
+
+def order() -> None:
+    million, rows = torch.rand(1_000_000), torch.rand(1000, 1000)
+    rate("argsort_1M", lambda: torch.argsort(million), 1e9, "M/s")
+    rate("topk_10_of_1000", lambda: torch.topk(rows, 10), 1e9, "M/s")
+
+
+def random() -> None:
+    n = 4_000_000
+    rate("uniform", lambda: torch.rand(n), n * 1e3, "M/s")
+    rate("randn", lambda: torch.randn(n), n * 1e3, "M/s")
 
 
 def products() -> None:
     a, b = torch.rand(2048, 2048), torch.rand(2048, 2048)
-    emit("dot_2048", 2 * 2048**3 / per_call(lambda: a @ b, rounds=5, least=0.2), "GFLOP/s")
+    rate("dot_2048", lambda: a @ b, 2 * 2048**3, "GFLOP/s")
+    c, d = torch.rand(32, 256, 256), torch.rand(32, 256, 256)
+    rate("batch_dot_256", lambda: torch.bmm(c, d), 2 * 32 * 256**3, "GFLOP/s")
+    rate("batch_dot_256_t", lambda: torch.bmm(c, d.transpose(1, 2)), 2 * 32 * 256**3, "GFLOP/s")
 
 
-def mlp() -> None:
-    batch = 100
-    net = torch.nn.Sequential(
-        torch.nn.Linear(784, 128), torch.nn.ReLU(), torch.nn.Linear(128, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10)
-    )
+def convolution() -> None:
+    x, w, b = torch.rand(8, 64, 56, 56), torch.rand(64, 64, 3, 3), torch.zeros(64)
+
+    def convolve(x: object, w: object, b: object) -> object:
+        return torch.nn.functional.conv2d(x, w, b, padding=1)
+
+    work = 2 * 8 * 64 * 64 * 9 * 56 * 56
+    rate("convolution", lambda: convolve(x, w, b), work, "GFLOP/s")
+    backward("convolution_backward", convolve, [x, w, b], 2 * work, "GFLOP/s")
+    images = torch.rand(32, 64, 56, 56)
+    for kind, pool in (("max", torch.nn.functional.max_pool2d), ("avg", torch.nn.functional.avg_pool2d)):
+        rate(f"{kind}_pool", lambda pool=pool: pool(images.detach(), 2, 2), 5 * images.numel())
+        backward(
+            f"{kind}_pool_backward", lambda x, pool=pool: pool(x, 2, 2), [images],
+            (9 if kind == "max" else 5) * images.numel(),
+        )  # fmt: skip
+
+
+def train(name: str, net: torch.nn.Module, shape: tuple[int, ...]) -> None:
+    """Emits the samples that a training step (forward, backward, SGD) of `net` takes in by the second."""
+    batch = shape[0]
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
     loss = torch.nn.CrossEntropyLoss()
-    x = torch.rand(batch, 784)
+    x = torch.rand(*shape)
     label = torch.arange(batch) % 10
 
     def step() -> None:
@@ -73,14 +149,35 @@ def mlp() -> None:
         loss(net(x), label).backward()
         optimizer.step()
 
-    for _ in range(20):
+    for _ in range(10):
         step()
-    emit("mlp_train", batch / per_call(step, rounds=5, least=0.4) * 1e9, "samples/s")
+    emit(name, batch / per_call(step, rounds=5, least=0.4) * 1e9, "samples/s")
+
+
+def mlp() -> None:
+    nn = torch.nn
+    net = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
+    train("mlp_train", net, (100, 784))
+
+
+def lenet() -> None:
+    nn = torch.nn
+    net = nn.Sequential(
+        nn.Conv2d(1, 20, 5), nn.Tanh(), nn.MaxPool2d(2, 2),
+        nn.Conv2d(20, 50, 5), nn.Tanh(), nn.MaxPool2d(2, 2),
+        nn.Flatten(), nn.Linear(800, 500), nn.Tanh(), nn.Linear(500, 10),
+    )  # fmt: skip
+    train("lenet_train", net, (64, 1, 28, 28))
+
+
+GROUPS = {
+    "small": small_calls, "memory": memory_bound, "movement": movement, "normalization": normalization, "order": order,
+    "random": random, "dot": products, "convolution": convolution, "mlp": mlp, "lenet": lenet,
+}  # fmt: skip
 
 
 def main() -> None:
-    groups = {"small": small_calls, "memory": memory_bound, "dot": products, "mlp": mlp}
-    for name, group in groups.items():
+    for name, group in GROUPS.items():
         if selected(name):
             group()
 

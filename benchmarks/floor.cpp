@@ -1,6 +1,7 @@
 // What the machine itself can do, one thread: the floors the figures are compared with.
 // g++ -O3 -march=native -std=c++20 floor.cpp -o floor && ./floor
-#include <chrono>
+#include <cstdint>
+#include <initializer_list>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -67,10 +68,31 @@ int main() {
                   for (size_t i = 0; i < n; ++i) c[i] = a[i] > 0 ? a[i] : 0;
                   asm volatile("" : : "r"(c) : "memory");
                 }) / 1e9;
-  report("relu_16M", copy, "GB/s");
-  report("exp_16M", copy, "GB/s");
-  report("transpose", copy, "GB/s");
-  report("softmax", copy, "GB/s");
+  for (const char *name :
+       {"relu_16M", "exp_16M", "tanh_16M", "transpose_4000", "transpose_4096", "transpose_nchw_nhwc", "concat_axis0",
+        "concat_axis1", "softmax", "softmax_axis0", "log_softmax", "layer_norm"})
+    report(name, copy, "GB/s");
+  float *d = block(n);
+  report("where", 16.0 * n / best([&] {
+                    for (size_t i = 0; i < n; ++i) c[i] = a[i] != 0 ? b[i] : d[i];
+                    asm volatile("" : : "r"(c) : "memory");
+                  }) / 1e9, "GB/s");
+  double two_read = 12.0 * n / best([&] {
+                      for (size_t i = 0; i < n; ++i) c[i] = a[i] * b[i];
+                      asm volatile("" : : "r"(c) : "memory");
+                    }) / 1e9;
+  for (const char *name : {"softmax_backward", "layer_norm_backward"}) report(name, two_read, "GB/s");
+  // Rows of 1 KiB at random places of 50 MB, copied: what a table of embeddings allows.
+  const size_t rows = 50'000, width = 256, words = 20'000;
+  uint64_t state = 1;
+  auto *row = static_cast<uint32_t *>(std::malloc(words * 4));
+  for (size_t i = 0; i < words; ++i) row[i] = (state = state * 6364136223846793005u + 1442695040888963407u) >> 33;
+  double gather = 8.0 * words * width / best([&] {
+                    for (size_t i = 0; i < words; ++i)
+                      std::memcpy(c + i * width, a + row[i] % rows * width, width * 4);
+                    asm volatile("" : : "r"(c) : "memory");
+                  }) / 1e9;
+  for (const char *name : {"embedding", "take"}) report(name, gather, "GB/s");
   double read = 4.0 * n / best([&] {
                   vec sums[8] = {};
                   auto *p = reinterpret_cast<const vec *>(a);
@@ -80,5 +102,7 @@ int main() {
                   asm volatile("" : : "r"(c) : "memory");
                 }) / 1e9;
   for (const char *name : {"sum_16M", "sum_axis0", "sum_axis1"}) report(name, read, "GB/s");
-  report("dot_2048", multiply_add_peak(), "GFLOP/s");
+  const double peak = multiply_add_peak();
+  for (const char *name : {"dot_2048", "batch_dot_256", "batch_dot_256_t", "convolution", "convolution_backward"})
+    report(name, peak, "GFLOP/s");
 }

@@ -21,7 +21,9 @@ def emit(name: str, value: float, unit: str) -> None:
     print(json.dumps({"name": name, "value": value, "unit": unit}), flush=True)
 
 
-def per_call(call: Callable[[], Any], sync: Callable[[], Any] | None = None, rounds: int = 7, least: float = 0.02) -> float:
+def per_call(
+    call: Callable[[], Any], sync: Callable[[], Any] | None = None, rounds: int = 7, least: float = 0.02
+) -> float:
     """CPU nanoseconds of one call: rounds of at least `least` seconds each, the best round."""
     call()
     number = 1
