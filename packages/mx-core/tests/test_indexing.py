@@ -311,3 +311,36 @@ def test_view_gradients():
     gradient[0, 1, 1] += 1
     gradient.reshape(2, 12)[1, 3:5] += 1
     np.testing.assert_array_equal(x.grad.asnumpy(), gradient)
+
+
+# ---- what MXNet's modules ask about keys ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "expanded", "code"),
+    [
+        (1, (1, slice(None), slice(None)), -1),
+        ((Ellipsis, 1), (slice(None), slice(None), 1), -1),
+        ((None, [1]), (None, [1], slice(None), slice(None)), -1),
+        ((True, 1), (1, slice(None), slice(None)), 1),
+        ((True, False), (slice(None),) * 3, 0),
+    ],
+)
+def test_keys_are_spelt_out(key, expanded, code):
+    assert mx.nd.ndarray.indexing_key_expand_implicit_axes(key, (2, 3, 4)) == (expanded, code)
+
+
+def test_kinds_of_keys():
+    kind = mx.nd.ndarray.get_indexing_dispatch_code
+    assert [kind(key) for key in [(), (1, slice(None)), (None, ...), (0, [1]), (mx.nd.ones((1,)),)]] == [0, 0, 0, 1, 1]
+    with pytest.raises(mx.MXNetError, match="does not support slicing with key 'a' of type str"):
+        kind(("a",))
+    with pytest.raises(mx.MXNetError, match="key must be a tuple, got int"):
+        kind(1)
+
+
+def test_shape_of_gather_nd():
+    shape = mx.nd.ndarray.get_oshape_of_gather_nd_op
+    assert shape((2, 3, 4), (2, 5)) == mx.nd.gather_nd(mx.nd.ones((2, 3, 4)), mx.nd.zeros((2, 5))).shape == (5, 4)
+    with pytest.raises(mx.MXNetError, match="at most 3 entries"):
+        shape((2, 3, 4), (4, 5))

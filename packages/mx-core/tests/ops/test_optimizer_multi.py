@@ -127,7 +127,7 @@ def multi_row(name, update, states, mixed=False, momentum=False, preloaded=False
             )
         )
     else:
-        errors.append(({**plain, "lrs": (0.1,)}, "lrs must hold 2 numbers, one for each weight, got 1"))
+        errors.append(({**plain, "lrs": (0.1,)}, "lrs must hold 2 number(s), one for each weight, got 1"))
     return OpCase(
         name, many(update, size, mixed, {"lrs": "lr", "wds": "wd"}, 2 if preloaded else 0),
         [makes(SHAPES[:2]), makes([(), (0, 3)])], params, gradient=False, errors=errors,
@@ -141,7 +141,7 @@ def adamw_row(name, mixed=False):
     inputs = [groups(2, mixed, [fixed([scale], "float32")])(SHAPES[:2]) for scale in (0.5, 0.0, INF, NAN)]
     return OpCase(
         name, many(adamw, 4 + mixed, mixed, names, 1), inputs, [params, {**params, "clip_gradient": 0.1, "beta1": 0.8}],
-        gradient=False, errors=[({**params, "etas": ()}, "etas must hold 2 numbers"), ({"num_weights": 2}, "lrs is required")],
+        gradient=False, errors=[({**params, "etas": ()}, "etas must hold 2 number(s)"), ({"num_weights": 2}, "lrs is required")],
         dtypes=("float16",) if mixed else ("float32", "float64"), tol={"float16": 2e-2},
     )  # fmt: skip
 
@@ -159,7 +159,7 @@ def lamb_row(name, mixed=False):
     }
     return OpCase(
         name, many(lamb, 4 + mixed, mixed, names, count="num_tensors"), [groups(2, mixed)(SHAPES[:2])], [params, more],
-        gradient=False, errors=[({**params, "step_count": (1,)}, "step_count must hold 2 numbers"), ({**params, "wds": "x"}, "wds must be tuple of float, got 'x'")],
+        gradient=False, errors=[({**params, "step_count": (1,)}, "step_count must hold 2 number(s)"), ({**params, "wds": "x"}, "wds must be tuple of float, got 'x'")],
         dtypes=("float16",) if mixed else ("float32", "float64"), tol={"float16": 2e-2, "float64": 1e-6},
     )  # fmt: skip
 

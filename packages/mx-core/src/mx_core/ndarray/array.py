@@ -24,6 +24,7 @@ from .arithmetic import combine_operands
 from .creation import *  # noqa: F403
 from .creation import split_v2
 from .dlpack import from_dlpack, to_dlpack_for_read, to_dlpack_for_write  # noqa: F401
+from .key_rules import *  # noqa: F403
 from .namespace import make_method, op
 
 NDArray = _core.NDArray

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _core
 from ..errors import MXNetError, ParameterError
 
-__all__ = ["IndexOutOfRange", "Key", "out_of_range", "read_key"]
+__all__ = ["IndexOutOfRange", "Key", "expand", "out_of_range", "read_key"]
 
 _INTEGERS = (int, np.integer, np.bool_)
 _LISTS = (list, range, tuple)
@@ -37,7 +37,7 @@ class Key(NamedTuple):
 
 def read_key(key: Any, shape: tuple[int, ...]) -> Key:
     """The key with every axis spelt out. Raises IndexOutOfRange, or ParameterError for what cannot be a key."""
-    items, advanced = _expand(key if isinstance(key, tuple) else (key,), shape)
+    items, advanced = expand(key if isinstance(key, tuple) else (key,), shape)
     begin: list[int] = []
     step: list[int] = []
     counts: list[int] = []
@@ -78,7 +78,7 @@ def read_key(key: Any, shape: tuple[int, ...]) -> Key:
     return Key(tuple(begin), tuple(step), tuple(counts), layout, selected, indices, adjacent)
 
 
-def _expand(items: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Sequence[Any], bool]:
+def expand(items: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Sequence[Any], bool]:
     """(one item per axis and new axis, whether some of them are index arrays)."""
     new, ellipsis, advanced = 0, -1, False
     for place, item in enumerate(items):

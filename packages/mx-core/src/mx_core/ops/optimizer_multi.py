@@ -6,8 +6,8 @@ return the new weights, given to ``out=[weight, ...]``, and overwrite the states
 
 from __future__ import annotations
 
-from ..dtypes import FLOAT32
-from ..errors import ParameterError, ShapeError
+from ..dtypes import FLOAT32, name_of
+from ..errors import DTypeError, ParameterError, ShapeError
 from ..op import Floats, Positive, Runtime, Shape, Tensor, op
 from .optimizer import _clipped
 from .optimizer_norms import _check_norms, _decayed_adam, _lamb_direction, _lamb_step, _skipping
@@ -36,8 +36,8 @@ def _layout(size, count="num_weights"):
     }
 
 
-def _weights(name, data, size, count, rest=0, **per_weight):
-    """The inputs of each weight. per_weight: the parameters that must hold a number for each."""
+def _weights(name, data, size, count, rest=0, is_mixed=False, **per_weight):
+    """The inputs of each weight. is_mixed: its states are float32. per_weight: parameters that hold a number for each."""
     if len(data) != size * count + rest:
         more = f" and {rest} more" if rest else ""
         msg = (
@@ -47,7 +47,7 @@ def _weights(name, data, size, count, rest=0, **per_weight):
         raise ParameterError(msg)
     for parameter, values in per_weight.items():
         if len(values) != count:
-            msg = f"[{name}] {parameter} must hold {count} numbers, one for each weight, got {len(values)}"
+            msg = f"[{name}] {parameter} must hold {count} number(s), one for each weight, got {len(values)}"
             raise ParameterError(msg)
     groups = [data[i * size : (i + 1) * size] for i in range(count)]
     for i, group in enumerate(groups):
@@ -55,6 +55,10 @@ def _weights(name, data, size, count, rest=0, **per_weight):
             if item.shape != group[0].shape:
                 msg = f"[{name}] input {i * size + k} must have the shape {group[0].shape} of its weight, got {item.shape}"
                 raise ShapeError(msg)
+            dtype = FLOAT32 if is_mixed and k > 1 else group[0].dtype
+            if item.dtype != dtype:
+                msg = f"[{name}] input {i * size + k} must be {name_of(dtype)}, got {name_of(item.dtype)}"
+                raise DTypeError(msg)
     return groups
 
 
@@ -135,7 +139,7 @@ def multi_mp_sgd_update(
     num_weights: Positive[int] = 1,
 ) -> list[Tensor]:
     """mp_sgd_update of ``weight, grad, weight32`` of each weight, with its own lr and wd."""
-    groups = _weights("multi_mp_sgd_update", data, _MP_SGD, num_weights, lrs=lrs, wds=wds)
+    groups = _weights("multi_mp_sgd_update", data, _MP_SGD, num_weights, is_mixed=True, lrs=lrs, wds=wds)
     return _multi_sgd(F, groups, lrs, wds, False, True, momentum=0.0, rescale_grad=rescale_grad,
                       clip_gradient=clip_gradient)  # fmt: skip
 
@@ -153,7 +157,7 @@ def multi_mp_sgd_mom_update(
     num_weights: Positive[int] = 1,
 ) -> list[Tensor]:
     """mp_sgd_mom_update of ``weight, grad, mom, weight32`` of each weight, with its own lr and wd."""
-    groups = _weights("multi_mp_sgd_mom_update", data, _MP_SGD_MOM, num_weights, lrs=lrs, wds=wds)
+    groups = _weights("multi_mp_sgd_mom_update", data, _MP_SGD_MOM, num_weights, is_mixed=True, lrs=lrs, wds=wds)
     return _multi_sgd(F, groups, lrs, wds, True, True, momentum=momentum, rescale_grad=rescale_grad,
                       clip_gradient=clip_gradient)  # fmt: skip
 
@@ -163,7 +167,7 @@ def multi_mp_sgd_mom_update(
 
 def _preloaded(F, name, data, size, count, is_mixed=False):
     """(the inputs of each weight, their learning rates, their weight decays): the last two inputs hold these."""
-    groups = _weights(name, data, size, count, rest=2)
+    groups = _weights(name, data, size, count, 2, is_mixed)
     rates = []
     for parameter, array in zip(("lrs", "wds"), data[-2:], strict=True):
         if array.shape != (count,):
@@ -286,7 +290,7 @@ def _multi_mp_adamw_update(
     num_weights: Positive[int] = 1,
 ) -> list[Tensor]:
     """_mp_adamw_update of ``weight, grad, mean, var, weight32`` of each weight; the last input is the common rescale_grad."""
-    groups = _weights("_multi_mp_adamw_update", data, _MP_ADAM, num_weights, rest=1, lrs=lrs, wds=wds, etas=etas)
+    groups = _weights("_multi_mp_adamw_update", data, _MP_ADAM, num_weights, 1, True, lrs=lrs, wds=wds, etas=etas)
     return _multi_adamw_all(
         F, "_multi_mp_adamw_update", groups, data[-1], lrs, wds, etas, True, beta1=beta1, beta2=beta2, epsilon=epsilon,
         clip_gradient=clip_gradient,
@@ -316,9 +320,10 @@ def _lamb(F, group, t, is_mixed, lr, wd, lower_bound, upper_bound, **options):
 
 def _multi_lamb(F, name, data, size, rates, **options):
     learning_rates, wds, steps, count = rates
-    groups = _weights(name, data, size, count, learning_rates=learning_rates, wds=wds, step_count=steps)
+    is_mixed = size == _MP_ADAM
+    groups = _weights(name, data, size, count, 0, is_mixed, learning_rates=learning_rates, wds=wds, step_count=steps)
     results = [
-        _lamb(F, group, t, size == _MP_ADAM, lr, wd, **options)
+        _lamb(F, group, t, is_mixed, lr, wd, **options)
         for group, lr, wd, t in zip(groups, learning_rates, wds, steps, strict=True)
     ]
     return _collected(results)
