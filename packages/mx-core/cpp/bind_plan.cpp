@@ -116,6 +116,10 @@ py::object prepare(const std::string &op, int32_t device_type, int32_t device_id
     sig.params = values.data();
     sig.n_scalars = n_scalars;
     PrepareResult result = prepare_kernel(device->table->name, sig);
+    if (result.prepared) {
+      result.prepared->is_empty = !out.empty();
+      for (const TensorType *t : types_from(out_types)) result.prepared->is_empty &= t->bytes == 0;
+    }
     if (result.prepared) return py::cast(PyPrepared{std::move(result.prepared)});
     if (result.known) return py::str(result.reason);
     return py::none();

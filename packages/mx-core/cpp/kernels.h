@@ -22,6 +22,7 @@ struct Prepared {
   std::atomic<int32_t> references{1};
   mx_prepared p{};
   std::string op;
+  bool is_empty = false;  // every output has a size of 0: there is nothing to run
   ~Prepared() {
     if (p.free_state) p.free_state(p.state);
   }

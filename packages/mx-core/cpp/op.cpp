@@ -3,6 +3,7 @@
 #include <structmember.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "call_args.h"
 #include "op_object.h"
@@ -26,39 +27,62 @@ const char *text_of(PyObject *unicode) {
 
 std::string op_tag(const Op *op) { return std::string("[") + text_of(op->name) + "] "; }
 
-PyObject *params_for(Op *op, PyObject *const *values, bool any) {
-  if (!any && op->default_params) return op->default_params;
+namespace {
+
+// Beyond this many distinct parameter values the tables of an operator start afresh.
+constexpr Py_ssize_t kMostParams = 16384;
+
+// The values as one tuple; lists become tuples.
+Object tuple_of(const Op *op, PyObject *const *values) {
   Object tuple = checked(PyTuple_New(op->n_static));
-  bool cacheable = true;
   for (Py_ssize_t i = 0; i < op->n_static; ++i) {
-    PyObject *v = values[i];
-    if (PyList_CheckExact(v)) {
-      Object t = checked(PyList_AsTuple(v));
-      PyTuple_SET_ITEM(tuple.get(), i, t.release());
-    } else {
-      PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(v));
-    }
+    PyObject *v = PyList_CheckExact(values[i]) ? PyList_AsTuple(values[i]) : Py_NewRef(values[i]);
+    if (!v) throw PythonError();
+    PyTuple_SET_ITEM(tuple.get(), i, v);
   }
-  PyObject *found = PyDict_GetItemWithError(op->by_values, tuple.get());
-  if (found) return found;
-  if (PyErr_Occurred()) {  // an unhashable value: parse each time
+  return tuple;
+}
+
+// Dictionaries hold -0.0 and 0.0 for the same key; these are not the same parameter.
+Object key_of(PyObject *tuple) {
+  bool negative_zero = false;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); ++i) {
+    PyObject *v = PyTuple_GET_ITEM(tuple, i);
+    negative_zero |=
+        PyFloat_CheckExact(v) && PyFloat_AS_DOUBLE(v) == 0 && std::signbit(PyFloat_AS_DOUBLE(v));
+  }
+  if (!negative_zero) return Object::borrow(tuple);
+  return checked(Py_BuildValue("(OO)", tuple, checked(PyObject_Repr(tuple)).get()));
+}
+
+}  // namespace
+
+Object params_for(Op *op, PyObject *const *values) {
+  Object tuple = tuple_of(op, values);
+  Object key = key_of(tuple.get());
+  PyObject *found = PyDict_GetItemWithError(op->by_values, key.get());
+  if (found) return Object::borrow(found);
+  bool cacheable = !PyErr_Occurred();
+  if (!cacheable) {  // an unhashable value: parse each time
     if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw PythonError();
     PyErr_Clear();
-    cacheable = false;
   }
   Object parsed = checked(PyObject_CallMethod(op->definition, "parse", "(O)", tuple.get()));
-  PyObject *interned = PyDict_SetDefault(op->interned, parsed.get(), parsed.get());  // borrowed
+  if (PyDict_GET_SIZE(op->by_values) > kMostParams) PyDict_Clear(op->by_values);
+  if (PyDict_GET_SIZE(op->interned) > kMostParams) PyDict_Clear(op->interned);
+  PyObject *interned = PyDict_SetDefault(op->interned, key_of(parsed.get()).get(), parsed.get());
   if (!interned) throw PythonError();
-  if (PyDict_GET_SIZE(op->by_values) > 4096) PyDict_Clear(op->by_values);
-  if (cacheable && PyDict_SetItem(op->by_values, tuple.get(), interned)) throw PythonError();
-  if (!any) op->default_params = Py_NewRef(interned);
-  return interned;
+  Object result = Object::borrow(interned);
+  if (cacheable && PyDict_SetItem(op->by_values, key.get(), interned)) throw PythonError();
+  return result;
 }
 
 PyObject *default_params(Op *op) {
-  if (op->default_params) return op->default_params;
-  return params_for(op, std::vector<PyObject *>(static_cast<size_t>(op->n_static), missing).data(),
-                    false);
+  if (!op->default_params) {
+    std::vector<PyObject *> values(static_cast<size_t>(op->n_static), missing);
+    op->default_params = params_for(op, values.data()).release();
+  }
+  return op->default_params;
 }
 
 namespace {
@@ -191,7 +215,8 @@ class Parser {
     call.scalars = scalars_.data();
     call.device = device;
     if (op_->has_spread && any_static_) spread(call);
-    call.params = params_for(op_, values_.data(), any_static_);
+    if (any_static_) params_ = params_for(op_, values_.data());
+    call.params = any_static_ ? params_.get() : default_params(op_);
     return dispatch(call, out);
   }
 
@@ -227,7 +252,8 @@ class Parser {
          op_tag(op_) + which + " must be an NDArray, got " + Py_TYPE(o)->tp_name +
              (PyNumber_Check(o) || PySequence_Check(o) ? ". Make one with mx.nd.array(...)" : ""));
   }
-  // The tuple keeps the arrays alive while the GIL is released in a wait, whatever happens to the list.
+  // The tuple keeps the arrays alive while the GIL is released in a wait, whatever happens to the
+  // list.
   void expand(PyObject *sequence) {
     held_ = checked(PySequence_Tuple(sequence));
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(held_.get()); ++i)
@@ -252,8 +278,8 @@ class Parser {
     all_scalars_.assign(scalars_.data(), scalars_.data() + op_->n_runtime);
     for (const ParamName &p : *op_->order) {
       if (p.runtime || !p.spread || values_[p.index] == missing) continue;
-      Object numbers = checked(PyObject_CallMethod(op_->definition, "spread_values", "OO", p.name,
-                                                   values_[p.index]));
+      Object numbers = checked(
+          PyObject_CallMethod(op_->definition, "spread_values", "OO", p.name, values_[p.index]));
       for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(numbers.get()); ++i)
         all_scalars_.push_back(scalar_of(op_, p.name, PyTuple_GET_ITEM(numbers.get(), i)));
       lengths_.push_back(checked(PyLong_FromSsize_t(PyTuple_GET_SIZE(numbers.get()))));
@@ -280,7 +306,7 @@ class Parser {
   Op *op_;
   SmallBuffer<NDArray *, 8> inputs_;
   std::vector<NDArray *> many_;
-  Object held_;
+  Object held_, params_;
   SmallBuffer<PyObject *, 12> values_;
   SmallBuffer<mx_scalar, 8> scalars_;
   SmallBuffer<PyObject *, 8> runtime_;

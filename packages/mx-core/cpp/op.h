@@ -16,7 +16,7 @@ struct Op;  // the Python object
 // One call, parsed: present inputs and their numbers, parameters, scalars.
 struct Call {
   Op *op = nullptr;
-  PyObject *params = nullptr;  // borrowed from the op's table
+  PyObject *params = nullptr;  // kept by the caller
   int32_t n_in = 0;            // present inputs
   uint64_t absent = 0;         // bit i: input i was not given
   NDArray *const *inputs = nullptr;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "op.h"
+#include "pyerror.h"
 
 namespace mx {
 
@@ -37,8 +38,9 @@ struct Op {
 std::string op_tag(const Op *op);
 const char *text_of(PyObject *unicode);
 
-// The interned static parameters of these values (MISSING where none was given); borrowed.
-PyObject *params_for(Op *op, PyObject *const *values, bool any_given);
-PyObject *default_params(Op *op);
+// The static parameters of these values (MISSING where none was given): equal parameters are the
+// same object.
+Object params_for(Op *op, PyObject *const *values);
+PyObject *default_params(Op *op);  // borrowed: lives as long as the operator
 
 }  // namespace mx

@@ -112,6 +112,7 @@ void run_steps(const Plan &plan, void **pointers, char *scratch, const mx_scalar
   call.error = error;
   call.error_size = sizeof error;
   for (const Step &step : plan.steps) {
+    if (step.kernel->is_empty) continue;
     const int32_t *index = plan.indices.data();
     SmallBuffer<void *, 12> args(step.n_in + step.n_out);
     for (uint32_t i = 0; i < step.n_in; ++i) args[i] = pointers[index[step.in + i]];
