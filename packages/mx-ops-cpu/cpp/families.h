@@ -24,6 +24,7 @@ std::vector<mx_kernel> linalg_kernels();
 std::vector<mx_kernel> convolution_kernels();
 std::vector<mx_kernel> pooling_kernels();
 std::vector<mx_kernel> normalization_kernels();
+std::vector<mx_kernel> layer_norm_kernels();
 std::vector<mx_kernel> softmax_kernels();
 std::vector<mx_kernel> recurrent_kernels();
 std::vector<mx_kernel> ctc_kernels();

@@ -91,7 +91,8 @@ def test_help_names_the_formula_and_the_parameters(name):
 
 # 1.9.1 really takes num and endpoint for _linspace; _full is one of the compiler's primitives, called by keywords; the list
 # has no input for _CrossDeviceCopy.
-OTHER_IN_PYTHON = frozenset(["_linspace", "_full", "_CrossDeviceCopy"])
+# The running averages of the last two are missing in the registry's lists, and so in 1.9.1's functions.
+OTHER_IN_PYTHON = frozenset(["_linspace", "_full", "_CrossDeviceCopy", "BatchNorm_v1", "IdentityAttachKLSparseReg"])
 
 
 def specification():

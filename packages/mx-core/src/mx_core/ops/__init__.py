@@ -8,11 +8,13 @@ from . import (
     convolution,
     counting,
     creation,
+    ctc,
     deconvolution,
     dynamic,
     elementwise,
     indexing,
     internal,
+    legacy,
     linalg,
     linear,
     loss,
@@ -27,19 +29,21 @@ from . import (
     random,
     recurrent,
     reduce,
+    regions,
     sampling,
     scatter,
     sequence,
     shape,
     slicing,
+    spatial,
     windows,
 )
 
 from . import aliases  # last: it names what the others define  # isort: skip
 
 __all__ = [
-    "attention", "binary", "convolution", "counting", "creation", "deconvolution", "dynamic", "elementwise",
-    "indexing", "internal", "linalg", "linear", "loss", "nn", "normalization", "optimizer", "optimizer_multi",
-    "optimizer_norms", "ordering", "passing", "pdf", "random", "recurrent", "reduce", "sampling", "scatter",
-    "sequence", "shape", "slicing", "windows",
+    "aliases", "attention", "binary", "convolution", "counting", "creation", "ctc", "deconvolution", "dynamic", "elementwise",
+    "indexing", "internal", "legacy", "linalg", "linear", "loss", "nn", "normalization", "optimizer",
+    "optimizer_multi", "optimizer_norms", "ordering", "passing", "pdf", "random", "recurrent", "reduce", "regions",
+    "sampling", "scatter", "sequence", "shape", "slicing", "spatial", "windows",
 ]  # fmt: skip
