@@ -12,6 +12,7 @@
 #include "families.h"
 #include "mx/kernel.h"
 #include "parallel.h"
+#include "philox.h"
 #include "philox_stream.h"
 #include "special.h"
 
@@ -21,6 +22,24 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+MX_CLONES void first_words(uint64_t seed, uint64_t first, uint32_t* words) {
+  philox(seed, first, words, 0, 1);
+}
+
+// Calls body(j, stream of sample j) for begin <= j < end.
+template <class Body>
+void for_each_stream(const mx_call& call, int64_t begin, int64_t end, Body&& body) {
+  alignas(64) uint32_t words[kPhiloxWords];
+  for (int64_t j = begin; j < end; j += kPhiloxLanes) {
+    const uint64_t first = call.offset + static_cast<uint64_t>(j);
+    first_words(call.seed, first, words);
+    for (int64_t l = 0; l < std::min<int64_t>(kPhiloxLanes, end - j); ++l) {
+      PhiloxStream random(call.seed, first + static_cast<uint64_t>(l), words + l, kPhiloxLanes);
+      body(j + l, random);
+    }
+  }
+}
+
 // Marsaglia and Tsang, "A simple method for generating gamma variables", 2000.
 double standard_gamma(PhiloxStream& random, double shape) {
   if (!(shape >= 0) || shape == kInfinity) return kNaN;
@@ -29,8 +48,9 @@ double standard_gamma(PhiloxStream& random, double shape) {
   for (;;) {
     const double x = random.normal(), root = 1 + c * x;
     if (root <= 0) continue;
-    const double v = root * root * root, u = random.uniform();
-    if (std::log(u) >= 0.5 * x * x + d * (1 - v + std::log(v))) continue;
+    const double v = root * root * root, u = random.coarse_uniform(), x2 = x * x;
+    const bool inside = u < 1 - 0.0331 * x2 * x2;  // surely accepted, without logarithms
+    if (!inside && std::log(u) >= 0.5 * x2 + d * (1 - v + std::log(v))) continue;
     return shape < 1 ? d * v * std::pow(random.uniform(), 1 / shape) : d * v;
   }
 }
@@ -163,12 +183,11 @@ struct Sample {
     T* out = static_cast<T*>(call.out[0]);
     const double cost = distribution->cost_ns * static_cast<double>(count);
     parallel_for(count, 64, cost, [&](int64_t begin, int64_t end) {
-      for (int64_t j = begin; j < end; ++j) {
-        PhiloxStream random(call.seed, call.offset + static_cast<uint64_t>(j));
+      for_each_stream(call, begin, end, [&](int64_t j, PhiloxStream& random) {
         const int64_t at = scalars ? 0 : j / draws;
-        out[j] = static_cast<T>(
-            static_cast<narrow<T>>(distribution->draw(random, in[0][at], in[1][at])));
-      }
+        const double drawn = distribution->draw(random, in[0][at], in[1][at]);
+        out[j] = static_cast<T>(static_cast<narrow<T>>(drawn));
+      });
     });
   }
   template <class T>
@@ -221,10 +240,10 @@ struct Multinomial {
     });
     auto* positions = static_cast<int64_t*>(call.out[1]);
     parallel_for(rows * draws, 64, cost, [&](int64_t begin, int64_t end) {
-      for (int64_t j = begin; j < end; ++j) {
-        PhiloxStream random(call.seed, call.offset + static_cast<uint64_t>(j));
-        positions[j] = choose(sums + j / draws * classes, random.uniform()) + j / draws * classes;
-      }
+      for_each_stream(call, begin, end, [&](int64_t j, PhiloxStream& random) {
+        const int64_t row = j / draws * classes;
+        positions[j] = row + choose(sums + row, random.uniform());
+      });
     });
     visit_dtype(out_dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;

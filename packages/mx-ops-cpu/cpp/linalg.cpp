@@ -35,7 +35,7 @@ struct Matrices {
   double cost(double flops_per_cube) const {
     const double cube = static_cast<double>(std::min(rows, columns)) * static_cast<double>(size());
     return 100 + static_cast<double>(batch) *
-                     (300 + flops_per_cube * cube / 10 + 2.0 * static_cast<double>(size()));
+                     (300 + flops_per_cube * cube / 30 + 2.0 * static_cast<double>(size()));
   }
 };
 
@@ -64,9 +64,29 @@ int32_t work_size(T answer) {
   return static_cast<int32_t>(std::min(static_cast<double>(answer) * 1.0000002 + 1, 2147483647.0));
 }
 
+// While it lives, OpenBLAS uses one thread, or all of OpenMP's for work of `cost_ns` that is worth
+// it. Its threads spin when the machine is busy: a factorization of 2 ms then takes half a second.
+class BlasThreads {
+ public:
+  explicit BlasThreads(double cost_ns) {
+    constexpr double kWorthThreads = 50e6;
+    const int most = std::min(omp_get_max_threads(), all());
+    scipy_openblas_set_num_threads(cost_ns < kWorthThreads || omp_in_parallel() ? 1 : most);
+  }
+  BlasThreads(const BlasThreads&) = delete;
+  ~BlasThreads() { scipy_openblas_set_num_threads(all()); }
+
+ private:
+  static int all() {
+    static const int threads = scipy_openblas_get_num_threads();
+    return threads;
+  }
+};
+
 // Calls body(i) for each matrix, in parallel when that pays.
 template <class Body>
 void for_each_matrix(const Matrices& m, double cost, Body&& body) {
+  const BlasThreads threads(m.batch == 1 ? cost : 0);
   if (m.batch == 1) return body(int64_t{0});  // OpenBLAS uses threads of its own on large matrices
   parallel_for(m.batch, 1, cost, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) body(i);

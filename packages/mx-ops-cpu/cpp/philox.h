@@ -28,9 +28,11 @@ MX_INLINE void philox_multiply(const PhiloxVector& a, uint64_t factor, PhiloxVec
   low = PhiloxVector((even & kLowHalf) | (odd << 32));
 }
 
-// words[w * kPhiloxLanes + l] = word w of counter first + l; words is aligned to 64 bytes.
-MX_INLINE void philox(uint64_t seed, uint64_t first, uint32_t* words) {
-  PhiloxVector x0, x1, x2 = {}, x3 = {};
+// words[w * kPhiloxLanes + l] = word w of counter (first + l, third, fourth); words is aligned to
+// 64 bytes.
+MX_INLINE void philox(uint64_t seed, uint64_t first, uint32_t* words, uint32_t third = 0,
+                      uint32_t fourth = 0) {
+  PhiloxVector x0, x1, x2 = PhiloxVector{} + third, x3 = PhiloxVector{} + fourth;
   for (int l = 0; l < kPhiloxLanes; ++l) {
     const uint64_t counter = first + static_cast<uint64_t>(l);
     x0[l] = static_cast<uint32_t>(counter);

@@ -12,28 +12,36 @@ namespace mx::cpu {
 class PhiloxStream {
  public:
   PhiloxStream(uint64_t seed, uint64_t counter) : seed_(seed), counter_(counter) {}
+  // With the words of trial 0, each `stride` after the other.
+  PhiloxStream(uint64_t seed, uint64_t counter, const uint32_t* words, int stride)
+      : seed_(seed), counter_(counter), trial_(1), left_(4) {
+    for (int i = 0; i < 4; ++i) words_[i] = words[i * stride];
+  }
 
   // 52 bits in (0, 1).
   double uniform() {
-    if (left_ == 0) refill();
-    left_ -= 2;
-    const uint64_t bits = (static_cast<uint64_t>(words_[left_]) << 32 | words_[left_ + 1]) >> 12;
-    return (static_cast<double>(static_cast<int64_t>(bits)) + 0.5) * 0x1p-52;
+    const uint64_t high = next(), low = next();
+    return (static_cast<double>(static_cast<int64_t>((high << 32 | low) >> 12)) + 0.5) * 0x1p-52;
   }
-  // Box and Muller; the second of a pair is kept for the next call.
+  // 32 bits in (0, 1).
+  double coarse_uniform() { return (static_cast<double>(next()) + 0.5) * 0x1p-32; }
+  // Box and Muller; the angle is kept for a second call.
   double normal() {
-    if (has_spare_) {
-      has_spare_ = false;
-      return spare_;
+    if (has_angle_) {
+      has_angle_ = false;
+      return radius_ * std::sin(angle_);
     }
-    const double radius = std::sqrt(-2.0 * std::log(uniform()));
-    const double angle = 2.0 * std::numbers::pi * uniform();
-    has_spare_ = true;
-    spare_ = radius * std::sin(angle);
-    return radius * std::cos(angle);
+    radius_ = std::sqrt(-2.0 * std::log(uniform()));
+    angle_ = 2.0 * std::numbers::pi * coarse_uniform();
+    has_angle_ = true;
+    return radius_ * std::cos(angle_);
   }
 
  private:
+  uint32_t next() {
+    if (left_ == 0) refill();
+    return words_[--left_];
+  }
   void refill() {
     uint32_t x[4] = {static_cast<uint32_t>(counter_), static_cast<uint32_t>(counter_ >> 32),
                      trial_++, 1};
@@ -52,8 +60,8 @@ class PhiloxStream {
   uint32_t trial_ = 0;
   uint32_t words_[4] = {};
   int left_ = 0;
-  bool has_spare_ = false;
-  double spare_ = 0;
+  bool has_angle_ = false;
+  double radius_ = 0, angle_ = 0;
 };
 
 }  // namespace mx::cpu
