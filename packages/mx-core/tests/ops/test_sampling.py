@@ -50,21 +50,39 @@ def generalized(mu, alpha):
 
 
 DRAWS = {
-    "gamma": [({"alpha": a, "beta": b}, stats.gamma(a, scale=b)) for a, b in [(0.3, 2.0), (1.0, 1.0), (9.0, 0.5), (250.0, 1.0)]],
+    "gamma": [
+        ({"alpha": a, "beta": b}, stats.gamma(a, scale=b))
+        for a, b in [(0.3, 2.0), (1.0, 1.0), (9.0, 0.5), (250.0, 1.0)]
+    ],
     "poisson": [({"lam": lam}, stats.poisson(lam)) for lam in (0.3, 4.0, 9.99, 10.0, 37.5, 1e5)],
     "negative_binomial": [({"k": k, "p": p}, binomial(k, p)) for k, p in [(1, 0.5), (3, 0.4), (20, 0.1)]],
     "generalized_negative_binomial": [({"mu": m, "alpha": a}, generalized(m, a)) for m, a in [(2.0, 0.3), (30.0, 1.5)]],
 }
 WRONG = {
-    "gamma": [({"alpha": -1.0}, "alpha must be > 0, got -1"), ({"alpha": 0.0}, "alpha must be > 0"), ({"beta": 0.0}, "beta must be > 0"),
-              ({"alpha": float("nan")}, "alpha must be > 0")],
+    "gamma": [
+        ({"alpha": -1.0}, "alpha must be > 0, got -1"),
+        ({"alpha": 0.0}, "alpha must be > 0"),
+        ({"beta": 0.0}, "beta must be > 0"),
+        ({"alpha": float("nan")}, "alpha must be > 0"),
+    ],
     "poisson": [({"lam": -0.5}, "lam must be >= 0, got -0.5")],
-    "negative_binomial": [({"k": -1}, "k must be >= 0"), ({"p": 0.0}, "p must be in (0, 1], got 0"), ({"p": 1.5}, "p must be in (0, 1]")],
+    "negative_binomial": [
+        ({"k": -1}, "k must be >= 0"),
+        ({"p": 0.0}, "p must be in (0, 1], got 0"),
+        ({"p": 1.5}, "p must be in (0, 1]"),
+    ],
     "generalized_negative_binomial": [({"mu": -1.0}, "mu must be >= 0"), ({"alpha": -1.0}, "alpha must be >= 0")],
 }
-SHAPES = [({"dtype": "int32"}, "dtype must be float16, float32 or float64, got int32"), ({"shape": (-1,)}, "must not have negative sizes"),
-          ({"shape": (1 << 40, 1 << 40)}, "does not fit 64 bits")]
-BIG_SHAPE = [({"shape": (1 << 62,)}, "more than 2^63 bytes"), ({"shape": -3}, "must not have negative sizes"), ({"dtype": "int64"}, "dtype must be float16")]
+SHAPES = [
+    ({"dtype": "int32"}, "dtype must be float16, float32 or float64, got int32"),
+    ({"shape": (-1,)}, "must not have negative sizes"),
+    ({"shape": (1 << 40, 1 << 40)}, "does not fit 64 bits"),
+]
+BIG_SHAPE = [
+    ({"shape": (1 << 62,)}, "more than 2^63 bytes"),
+    ({"shape": -3}, "must not have negative sizes"),
+    ({"dtype": "int64"}, "dtype must be float16"),
+]
 
 RANDOM = [
     OpCase(f"_random_{name}", check=follows(distribution), params=[{**given, "shape": (N,), "dtype": dtype} for dtype in ("float32", "float64")],
@@ -162,7 +180,9 @@ def pdf(name, distribution, sample, *parameters):
         ((fixed([1, 2], "int32"), *[p((2,)) for p in parameters]), {}, "sample must have a floating element type"),
     ]  # fmt: skip
     if len(parameters) > 1:
-        errors.append(((sample((2, 3)), parameters[0]((2,)), parameters[1]((2, 3))), {}, "the parameters must have one shape"))
+        errors.append(
+            ((sample((2, 3)), parameters[0]((2,)), parameters[1]((2, 3))), {}, "the parameters must have one shape")
+        )
     return OpCase(f"_random_pdf_{name}", density(distribution), inputs, LOGS, tol=P_TOL, errors=errors)
 
 
@@ -281,7 +301,9 @@ def test_zipfian_rows_hold_different_classes_with_their_probabilities():
         assert tries.asnumpy().mean() == pytest.approx(wanted, rel=0.05)
 
 
-@pytest.mark.parametrize("name", ["gamma", "poisson", "negative_binomial", "generalized_negative_binomial", "multinomial"])
+@pytest.mark.parametrize(
+    "name", ["gamma", "poisson", "negative_binomial", "generalized_negative_binomial", "multinomial"]
+)
 def test_the_same_seed_gives_the_same_numbers_one_by_one_or_together(name):
     """Each sample is a function of the seed and its position: the first ones of a longer draw are the same."""
     import mxnet as mx
@@ -290,7 +312,11 @@ def test_the_same_seed_gives_the_same_numbers_one_by_one_or_together(name):
         mx.random.seed(11)
         if name == "multinomial":
             return mx.nd.random.multinomial(mx.nd.array([0.3, 0.3, 0.4]), shape=n).asnumpy()
-        return getattr(mx.nd.random, name)(shape=n).asnumpy() if name != "negative_binomial" else mx.nd.random.negative_binomial(3, 0.3, shape=n).asnumpy()
+        return (
+            getattr(mx.nd.random, name)(shape=n).asnumpy()
+            if name != "negative_binomial"
+            else mx.nd.random.negative_binomial(3, 0.3, shape=n).asnumpy()
+        )
 
     np.testing.assert_array_equal(draw(5000)[:100], draw(100))
 
@@ -321,13 +347,29 @@ def test_random_functions_take_numbers_arrays_and_likes():
     assert random.exponential(mx.nd.ones((2,)), shape=4).shape == (2, 4)
     assert random.negative_binomial(3, 0.4, shape=5, dtype="float64").dtype == np.float64
     like = mx.nd.ones((3, 2), dtype="float64")
-    for name in ("uniform", "normal", "exponential", "gamma", "poisson", "negative_binomial", "generalized_negative_binomial"):
+    for name in (
+        "uniform",
+        "normal",
+        "exponential",
+        "gamma",
+        "poisson",
+        "negative_binomial",
+        "generalized_negative_binomial",
+    ):
         drawn = getattr(random, f"{name}_like")(like)
         assert (drawn.shape, drawn.dtype) == ((3, 2), np.float64)
     out = mx.nd.zeros((4,))
     assert random.poisson(100, out=out) is out
     assert (out.asnumpy() > 0).all()
     assert random.gamma(mx.nd.ones((2,)), mx.nd.ones((2,)), dtype="float16").dtype == np.float16
-    for name in ("gamma", "poisson", "negative_binomial", "generalized_negative_binomial", "uniform", "normal", "exponential"):
+    for name in (
+        "gamma",
+        "poisson",
+        "negative_binomial",
+        "generalized_negative_binomial",
+        "uniform",
+        "normal",
+        "exponential",
+    ):
         assert getattr(mx.nd, f"random_{name}")(shape=(2,)).shape == (2,)
         assert callable(getattr(mx.nd, f"sample_{name}"))
