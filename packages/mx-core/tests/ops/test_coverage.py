@@ -30,7 +30,7 @@ PARTS = frozenset(
 )
 # Checked by tests of their own, beside the rows.
 TESTED_ALONE = frozenset(
-    "_random_exponential_like _random_normal_like _random_uniform_like _shuffle ftml_update ftrl_update rmspropalex_update amp_multicast _grad_add "
+    "_random_exponential_like _random_normal_like _random_uniform_like _shuffle amp_multicast _grad_add "
     "_contrib_boolean_mask".split()
 )
 

@@ -48,19 +48,45 @@ def signum(w, g, m, lr, momentum=0.0, wd=0.0, rescale_grad=1.0, clip_gradient=-1
     return (1 - lr * wd_lh) * w + lr * np.sign(m), m
 
 
+def rmspropalex(w, g, n, mean, delta, lr, gamma1=0.95, gamma2=0.9, epsilon=1e-8, wd=0.0, rescale_grad=1.0, clip_gradient=-1.0,
+                clip_weights=-1.0):  # fmt: skip
+    g = clip(g * rescale_grad + wd * w, clip_gradient)
+    n, mean = gamma1 * n + (1 - gamma1) * g * g, gamma1 * mean + (1 - gamma1) * g
+    delta = gamma2 * delta - lr * g / np.sqrt(n - mean * mean + epsilon)
+    return clip(w + delta, clip_weights), n, mean, delta
+
+
+def ftrl(w, g, z, n, lr, lamda1=0.01, beta=1.0, wd=0.0, rescale_grad=1.0, clip_gradient=-1.0):
+    g = clip(g * rescale_grad, clip_gradient)
+    z = z + g - (np.sqrt(n + g * g) - np.sqrt(n)) * w / lr
+    n = n + g * g
+    return np.where(np.abs(z) > lamda1, -(z - np.sign(z) * lamda1) / ((beta + np.sqrt(n)) / lr + wd), 0), z, n
+
+
+def ftml(w, g, d, v, z, lr, t, beta1=0.6, beta2=0.999, epsilon=1e-8, wd=0.0, rescale_grad=1.0, clip_grad=-1.0):
+    g = clip(g * rescale_grad + wd * w, clip_grad)
+    v = beta2 * v + (1 - beta2) * g * g
+    new = (1 - beta1**t) / lr * (np.sqrt(v / (1 - beta2**t)) + epsilon)
+    z = beta1 * z + (1 - beta1) * g - (new - beta1 * d) * w
+    return -z / new, new, v, z
+
+
+def of_dtype(make, dtype):
+    """The same input, of this element type whatever the row's is."""
+    return make.__class__(make.shape, make.draw, dtype)
+
+
 def update(name, oracle, states=0, params=(), positive=False, **options):
-    state = uniform(0.1, 1, SHAPE) if positive else normal(SHAPE)
-    wrong = (normal(SHAPE), *[normal((7,))] * (states + 1))
-    options.setdefault(
-        "errors",
-        [
-            ({}, "needs the parameter lr"),
-            ({"lr": 0.1, "momentun": 1}, "momentun"),
-            (wrong, PLAIN, "weight's shape (5, 7), got (7,)"),
-        ],
-    )
-    return OpCase(name, oracle, [(normal(SHAPE), normal(SHAPE), *[state] * states)], [PLAIN, FULL, *params], gradient=False,
-                  tol={"float16": 2e-2, "float32": 1e-5}, **options)  # fmt: skip
+    inputs = (normal(SHAPE), normal(SHAPE), *[uniform(0.1, 1, SHAPE) if positive else normal(SHAPE)] * states)
+    wrong_shape = (normal(SHAPE), *[normal((7,))] * (states + 1))
+    wrong_dtype = (normal(SHAPE), of_dtype(normal(SHAPE), "float64"), *inputs[2:])
+    errors = [
+        ({}, "needs the parameter lr"), ({"lr": 0.1, "momentun": 1}, "momentun"),
+        (wrong_shape, PLAIN, "must have the weight's shape (5, 7), got (7,)"),
+        (wrong_dtype, PLAIN, f"[{name}] grad must be float32, got float64"),
+    ]  # fmt: skip
+    return OpCase(name, oracle, [inputs], [PLAIN, FULL, *params], gradient=False,
+                  tol={"float16": 2e-2, "float32": 1e-5}, errors=errors, **options)  # fmt: skip
 
 
 def mixed(oracle):
@@ -74,13 +100,11 @@ def mixed(oracle):
     return run
 
 
-def single(shape=SHAPE):
-    return uniform(0.1, 1, shape).__class__(shape, lambda rng, size: rng.standard_normal(size), "float32")
-
-
 def mixed_case(name, oracle, states, params=()):
-    return OpCase(name, mixed(oracle), [(normal(SHAPE), normal(SHAPE), *[single()] * states)], [PLAIN, FULL, *params], gradient=False,
-                  dtypes=("float16",), tol={"float16": 4e-3})  # fmt: skip
+    return OpCase(name, mixed(oracle), [(normal(SHAPE), normal(SHAPE), *[of_dtype(normal(SHAPE), "float32")] * states)], [PLAIN, FULL, *params], gradient=False,
+                  dtypes=("float16",), tol={"float16": 4e-3}, errors=[
+                      ((normal(SHAPE), normal(SHAPE), *[normal(SHAPE)] * states), PLAIN, "must be float32, got float16"),
+                  ])  # fmt: skip
 
 
 CASES = [
@@ -89,6 +113,26 @@ CASES = [
     update("nag_mom_update", nag, 1, [{**FULL, "momentum": 0.9}]),
     update("adam_update", adam, 2, [{**FULL, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3}], positive=True),
     update("rmsprop_update", rmsprop, 1, [{**FULL, "clip_weights": 0.3, "gamma1": 0.9}], positive=True),
+    update(
+        "rmspropalex_update",
+        rmspropalex,
+        3,
+        [{**FULL, "clip_weights": 0.3, "gamma1": 0.9, "gamma2": 0.5}],
+        dtypes=("float32", "float64"),
+    ),
+    update(
+        "ftrl_update", ftrl, 2, [{**FULL, "lamda1": 0.3, "beta": 0.5}], positive=True, dtypes=("float32", "float64")
+    ),
+    OpCase(
+        "ftml_update",
+        ftml,
+        [(normal(SHAPE), normal(SHAPE), *[uniform(0.1, 1, SHAPE)] * 3)],
+        [{"lr": 0.1, "t": 1}, {"lr": 0.1, "t": 5, "wd": 0.1, "rescale_grad": 0.5, "clip_grad": 0.4, "beta1": 0.8}],
+        gradient=False,
+        dtypes=("float32", "float64"),
+        tol={"float64": 1e-6},
+        errors=[(PLAIN, "needs the parameter t")],
+    ),
     update("signsgd_update", lambda w, g, lr, wd=0.0, **_: (1 - lr * wd) * w - lr * np.sign(g)),
     update("signum_update", signum, 1, [{**FULL, "momentum": 0.9, "wd_lh": 0.1}]),
     mixed_case("mp_sgd_update", sgd, 1),

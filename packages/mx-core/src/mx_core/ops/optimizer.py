@@ -7,17 +7,20 @@ float32 copy of a float16 weight.
 
 from __future__ import annotations
 
-from ..dtypes import FLOAT32
-from ..errors import ShapeError
+from ..dtypes import FLOAT32, name_of
+from ..errors import DTypeError, ShapeError
 from ..op import Runtime, Tensor, op
 
 
-def _check_shapes(name, weight, *others):
-    """The gradient and every state must have the weight's shape: states are overwritten in place."""
-    for other in others:
-        if other.shape != weight.shape:
-            msg = f"[{name}] the gradient and the states must have the weight's shape {weight.shape}, got {other.shape}"
+def _check_alike(name, weight, dtype, **others):
+    """The gradient and the states must have the weight's shape, and this element type: states are overwritten in place."""
+    for parameter, item in others.items():
+        if item.shape != weight.shape:
+            msg = f"[{name}] {parameter} must have the weight's shape {weight.shape}, got {item.shape}"
             raise ShapeError(msg)
+        if item.dtype != dtype:
+            msg = f"[{name}] {parameter} must be {name_of(dtype)}, got {name_of(item.dtype)}"
+            raise DTypeError(msg)
 
 
 def _clipped(F, grad, rescale_grad, clip_gradient):
@@ -51,7 +54,7 @@ def sgd_update(
     lazy_update: bool = True,
 ) -> Tensor:
     """``weight - lr * (clip(rescale_grad * grad) + wd * weight)``. lazy_update: only for sparse gradients."""
-    _check_shapes("sgd_update", weight, grad)
+    _check_alike("sgd_update", weight, weight.dtype, grad=grad)
     return weight - (_clipped(F, grad, rescale_grad, clip_gradient) + weight * wd) * lr
 
 
@@ -70,7 +73,7 @@ def sgd_mom_update(
     lazy_update: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """``mom = momentum * mom - lr * (clip(rescale_grad * grad) + wd * weight)``; returns ``weight + mom``."""
-    _check_shapes("sgd_mom_update", weight, grad, mom)
+    _check_alike("sgd_mom_update", weight, weight.dtype, grad=grad, mom=mom)
     step = (_clipped(F, grad, rescale_grad, clip_gradient) + weight * wd) * lr
     new_mom = mom * momentum - step
     return weight + new_mom, new_mom
@@ -90,7 +93,8 @@ def mp_sgd_update(
     lazy_update: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """sgd_update on weight32; returns it in weight's type."""
-    _check_shapes("mp_sgd_update", weight, grad, weight32)
+    _check_alike("mp_sgd_update", weight, weight.dtype, grad=grad)
+    _check_alike("mp_sgd_update", weight, FLOAT32, weight32=weight32)
     wide = F._cast(grad, dtype=FLOAT32)
     new = weight32 - (_clipped(F, wide, rescale_grad, clip_gradient) + weight32 * wd) * lr
     return F._cast(new, dtype=weight.dtype), new
@@ -112,7 +116,8 @@ def mp_sgd_mom_update(
     lazy_update: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """sgd_mom_update on weight32 with a float32 mom; returns the new weight in weight's type."""
-    _check_shapes("mp_sgd_mom_update", weight, grad, mom, weight32)
+    _check_alike("mp_sgd_mom_update", weight, weight.dtype, grad=grad)
+    _check_alike("mp_sgd_mom_update", weight, FLOAT32, mom=mom, weight32=weight32)
     wide = F._cast(grad, dtype=FLOAT32)
     new_mom = mom * momentum - (_clipped(F, wide, rescale_grad, clip_gradient) + weight32 * wd) * lr
     new = weight32 + new_mom
@@ -143,7 +148,7 @@ def nag_mom_update(
 ) -> tuple[Tensor, Tensor]:
     """Nesterov: ``g = clip(rescale_grad * grad) + wd * weight, mom = momentum * mom - lr * g``; returns
     ``weight + momentum * mom - lr * g``."""
-    _check_shapes("nag_mom_update", weight, grad, mom)
+    _check_alike("nag_mom_update", weight, weight.dtype, grad=grad, mom=mom)
     return _nag(F, weight, grad, mom, lr, momentum, wd, rescale_grad, clip_gradient)
 
 
@@ -162,7 +167,8 @@ def mp_nag_mom_update(
     clip_gradient: float = -1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """nag_mom_update on weight32 with a float32 mom (MXNet 1.x decays mom by the updated weight here, an accident)."""
-    _check_shapes("mp_nag_mom_update", weight, grad, mom, weight32)
+    _check_alike("mp_nag_mom_update", weight, weight.dtype, grad=grad)
+    _check_alike("mp_nag_mom_update", weight, FLOAT32, mom=mom, weight32=weight32)
     wide = F._cast(grad, dtype=FLOAT32)
     new, new_mom = _nag(F, weight32, wide, mom, lr, momentum, wd, rescale_grad, clip_gradient)
     return F._cast(new, dtype=weight.dtype), new_mom, new
@@ -193,7 +199,7 @@ def adam_update(
 
     Source: Kingma and Ba 2014.
     """
-    _check_shapes("adam_update", weight, grad, mean, var)
+    _check_alike("adam_update", weight, weight.dtype, grad=grad, mean=mean, var=var)
     g = _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_gradient)
     new_mean = mean * beta1 + g * (1.0 - beta1)
     new_var = var * beta2 + F.square(g) * (1.0 - beta2)
@@ -219,7 +225,7 @@ def ftml_update(
     clip_grad: float = -1.0,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Follow the moving leader (Zheng and Kwok 2017); t: the step, from 1."""
-    _check_shapes("ftml_update", weight, grad, d, v, z)
+    _check_alike("ftml_update", weight, weight.dtype, grad=grad, d=d, v=v, z=z)
     g = _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_grad)
     new_v = v * beta2 + F.square(g) * (1.0 - beta2)
     new_d = (F.sqrt(new_v / (1.0 - beta2**t)) + epsilon) * ((1.0 - beta1**t) / lr)
@@ -248,7 +254,7 @@ def rmsprop_update(
 ) -> tuple[Tensor, Tensor]:
     """``g = clip(rescale_grad * grad + wd * weight), n = gamma1 n + (1 - gamma1) g^2``; returns
     ``weight - lr * g / sqrt(n + epsilon)``, clipped to clip_weights unless that is <= 0."""
-    _check_shapes("rmsprop_update", weight, grad, n)
+    _check_alike("rmsprop_update", weight, weight.dtype, grad=grad, n=n)
     g = _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_gradient)
     new_n = n * gamma1 + F.square(g) * (1.0 - gamma1)
     new = weight - g * lr / F.sqrt(new_n + epsilon)
@@ -275,7 +281,7 @@ def rmspropalex_update(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """rmsprop with a running mean g of the gradient and momentum gamma2 (Graves 2013):
     ``delta = gamma2 delta - lr * grad / sqrt(n - g^2 + epsilon)``; returns ``weight + delta``."""
-    _check_shapes("rmspropalex_update", weight, grad, n, g, delta)
+    _check_alike("rmspropalex_update", weight, weight.dtype, grad=grad, n=n, g=g, delta=delta)
     gradient = _decayed_clipped(F, weight, grad, wd, rescale_grad, clip_gradient)
     new_n = n * gamma1 + F.square(gradient) * (1.0 - gamma1)
     new_g = g * gamma1 + gradient * (1.0 - gamma1)
@@ -300,7 +306,7 @@ def ftrl_update(
     clip_gradient: float = -1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Follow the regularized leader (McMahan et al. 2013), L1 by lamda1 and L2 by wd."""
-    _check_shapes("ftrl_update", weight, grad, z, n)
+    _check_alike("ftrl_update", weight, weight.dtype, grad=grad, z=z, n=n)
     g = _clipped(F, grad, rescale_grad, clip_gradient)
     new_n = n + F.square(g)
     new_z = z + g - (F.sqrt(new_n) - F.sqrt(n)) * weight / lr
@@ -321,7 +327,7 @@ def signsgd_update(
     clip_gradient: float = -1.0,
 ) -> Tensor:
     """``(1 - lr * wd) * weight - lr * sign(grad)``. rescale_grad, clip_gradient: do not change a sign."""
-    _check_shapes("signsgd_update", weight, grad)
+    _check_alike("signsgd_update", weight, weight.dtype, grad=grad)
     return weight - (F.sign(grad * rescale_grad) + weight * wd) * lr
 
 
@@ -341,7 +347,7 @@ def signum_update(
 ) -> tuple[Tensor, Tensor]:
     """``mom = momentum mom - (1 - momentum) (clip(rescale_grad * grad) + wd * weight)``; returns
     ``(1 - lr * wd_lh) * weight + lr * sign(mom)``."""
-    _check_shapes("signum_update", weight, grad, mom)
+    _check_alike("signum_update", weight, weight.dtype, grad=grad, mom=mom)
     g = _clipped(F, grad, rescale_grad, clip_gradient) + weight * wd
     new_mom = mom * momentum - g * (1.0 - momentum)
     return weight + (F.sign(new_mom) - weight * wd_lh) * lr, new_mom
@@ -365,6 +371,7 @@ def _sparse_adagrad_update(
 ) -> tuple[Tensor, Tensor]:
     """``g = clip(rescale_grad * grad), history = history + g^2``; returns ``weight - lr * (g / sqrt(history + epsilon) + wd *
     weight)`` (Duchi et al. 2011). MXNet 1.x has it for sparse gradients only, and without weight decay."""
+    _check_alike("_sparse_adagrad_update", weight, weight.dtype, grad=grad, history=history)
     g = _clipped(F, grad, rescale_grad, clip_gradient)
     new_history = history + F.square(g)
     return weight - (g / F.sqrt(new_history + epsilon) + weight * wd) * lr, new_history
@@ -384,6 +391,7 @@ def _contrib_group_adagrad_update(
 ) -> tuple[Tensor, Tensor]:
     """Adagrad with one history for each row: ``history = history + mean(g^2 of the row)``; returns
     ``weight - lr * g / sqrt(history + epsilon)``. history: shape (rows, 1, ...) or (rows,)."""
+    _check_alike("_contrib_group_adagrad_update", weight, weight.dtype, grad=grad)
     shape = (*weight.shape[:1], *(1,) * (weight.ndim - 1))
     if history.shape not in (shape, weight.shape[:1]):
         msg = f"[_contrib_group_adagrad_update] history must have shape {shape}, one for each row, got {history.shape}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..dtypes import FLOAT32, is_float, name_of
 from ..errors import DTypeError, ParameterError, ShapeError
 from ..op import Positive, Runtime, Tensor, op
-from .optimizer import _clipped
+from .optimizer import _check_alike, _clipped
 
 # -- lamb ------------------------------------------------------------------------------------------------------------
 
@@ -64,6 +64,7 @@ def lamb_update_phase1(
     clip_gradient: float = -1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The direction of LAMB before its norm is scaled (You et al. 2019); t: the step, from 1."""
+    _check_alike("lamb_update_phase1", weight, weight.dtype, grad=grad, mean=mean, var=var)
     return _lamb_direction(
         F, weight, grad, mean, var, beta1=beta1, beta2=beta2, epsilon=epsilon, t=t, bias_correction=bias_correction,
         wd=wd, rescale_grad=rescale_grad, clip_gradient=clip_gradient,
@@ -83,6 +84,7 @@ def lamb_update_phase2(
     upper_bound: float = -1.0,
 ) -> Tensor:
     """``weight - lr * r1 / r2 * g``, r1 the (bounded) norm of weight and r2 that of g, arrays of shape (1,)."""
+    _check_alike("lamb_update_phase2", weight, weight.dtype, g=g)
     _check_norms("lamb_update_phase2", r1=r1, r2=r2)
     return _lamb_step(F, weight, g, r1, r2, lr, lower_bound, upper_bound)
 
@@ -106,6 +108,8 @@ def mp_lamb_update_phase1(
     clip_gradient: float = -1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """lamb_update_phase1 of weight32; the direction is float32."""
+    _check_alike("mp_lamb_update_phase1", weight, weight.dtype, grad=grad)
+    _check_alike("mp_lamb_update_phase1", weight, FLOAT32, mean=mean, var=var, weight32=weight32)
     return _lamb_direction(
         F, weight32, F._cast(grad, dtype=FLOAT32), mean, var, beta1=beta1, beta2=beta2, epsilon=epsilon, t=t,
         bias_correction=bias_correction, wd=wd, rescale_grad=rescale_grad, clip_gradient=clip_gradient,
@@ -129,6 +133,7 @@ def mp_lamb_update_phase2(
 
     MXNet 1.x leaves weight32 as it was on the CPU, so that its steps do not add up; here it takes the step.
     """
+    _check_alike("mp_lamb_update_phase2", weight, FLOAT32, g=g, weight32=weight32)
     _check_norms("mp_lamb_update_phase2", r1=r1, r2=r2)
     wide = F._cast(g, dtype=FLOAT32)
     new = _lamb_step(F, weight32, wide, r1, r2, lr, lower_bound, upper_bound)
@@ -182,6 +187,7 @@ def _adamw_update(
 
     rescale_grad: an array of one number; where it is 0 or not finite, nothing is changed.
     """
+    _check_alike("_adamw_update", weight, weight.dtype, grad=grad, mean=mean, var=var)
     _check_norms("_adamw_update", rescale_grad=rescale_grad)
     return _skipping(F, _decayed_adam, (weight, grad, mean, var), rescale_grad, False, lr=lr, beta1=beta1, beta2=beta2,
                      epsilon=epsilon, wd=wd, eta=eta, clip_gradient=clip_gradient)  # fmt: skip
@@ -206,6 +212,8 @@ def _mp_adamw_update(
     clip_gradient: float = -1.0,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """_adamw_update of weight32; returns it in weight's type."""
+    _check_alike("_mp_adamw_update", weight, weight.dtype, grad=grad)
+    _check_alike("_mp_adamw_update", weight, FLOAT32, mean=mean, var=var, weight32=weight32)
     _check_norms("_mp_adamw_update", rescale_grad=rescale_grad)
     return _skipping(F, _decayed_adam, (weight, grad, mean, var, weight32), rescale_grad, True, lr=lr, beta1=beta1,
                      beta2=beta2, epsilon=epsilon, wd=wd, eta=eta, clip_gradient=clip_gradient)  # fmt: skip
