@@ -69,6 +69,14 @@ def test_a_convolutional_network_of_the_users_own(home):
     ]
 
 
+@has_mnist
+def test_a_perceptron_without_gluon(home):
+    epochs = run_json("from_scratch", MXNET_HOME=home)
+    losses, accuracies = ([epoch[what] for epoch in epochs] for what in ("loss", "test_accuracy"))
+    np.testing.assert_allclose(losses, [0.522, 0.279, 0.205], atol=0.06)  # the original's
+    np.testing.assert_allclose(accuracies, [0.880, 0.905, 0.921], atol=0.04)
+
+
 @pytest.fixture(scope="module")
 def on_one_context(home, tmp_path_factory):
     """Losses, accuracy and parameters of the perceptron on cpu(0)."""
