@@ -8,42 +8,53 @@
 #include "families.h"
 #include "in_float32.h"
 #include "parallel.h"
+#include "row_sums.h"
 #include "vecmath.h"
 
 namespace mx::cpu {
 namespace {
 
-// float by vectorised polynomials; double by libm, because vec's double functions are only good for
-// float.
-MX_INLINE float exp_of(float x) { return vec::exp(x); }
+// e^x for x <= 0, all that a softmax needs: a shorter way than vec::exp, which also has the
+// results above 1 and below the smallest normal number. What is below becomes 0, NaN stays.
+MX_INLINE float exp_of(float x) {
+  const float shifted = x * 1.44269504f + vec::kRound;
+  const float n = shifted - vec::kRound;
+  const float r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
+  const float p = vec::polynomial(r, 1.0f, 1.0f, 0.5f, 0.166665182f, 0.041666206f, 0.00836890843f,
+                                  0.00139505242f);
+  const uint32_t biased = vec::bits(shifted) - (vec::bits(vec::kRound) - 127u);
+  const float e = p * vec::from_bits(biased << 23);
+  return x < -87.0f ? 0.0f : e;
+}
+// double by libm, because vec's double functions are only good for float.
 MX_INLINE double exp_of(double x) { return std::exp(x); }
 MX_INLINE float log_of(float x) { return vec::log(x); }
 MX_INLINE double log_of(double x) { return std::log(x); }
 
 // Independent partial results of a loop over a row: enough for every vector unit, and accurate
 // sums.
-constexpr int64_t kLanes = 32;
+constexpr int64_t kTerms = 32;
 
 template <class T>
 MX_INLINE T row_maximum(const T* __restrict x, int64_t n) {
-  T lane[kLanes];
-  for (int64_t j = 0; j < kLanes; ++j) lane[j] = -std::numeric_limits<T>::infinity();
+  T lane[kTerms];
+  for (int64_t j = 0; j < kTerms; ++j) lane[j] = -std::numeric_limits<T>::infinity();
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j) lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
+  for (; i + kTerms <= n; i += kTerms)
+    for (int64_t j = 0; j < kTerms; ++j) lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
   for (; i < n; ++i) lane[0] = x[i] > lane[0] ? x[i] : lane[0];
   T best = lane[0];
-  for (int64_t j = 1; j < kLanes; ++j) best = lane[j] > best ? lane[j] : best;
+  for (int64_t j = 1; j < kTerms; ++j) best = lane[j] > best ? lane[j] : best;
   return best;
 }
 
 // The sum of exp((x - maximum) * scale); with Store, the terms go to y.
 template <bool store, class T>
 MX_INLINE T row_exponentials(const T* x, T* y, int64_t n, T maximum, T scale) {
-  T lane[kLanes] = {};
+  T lane[kTerms] = {};
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    _Pragma("GCC ivdep") for (int64_t j = 0; j < kLanes; ++j) {
+  for (; i + kTerms <= n; i += kTerms) {
+    _Pragma("GCC ivdep") for (int64_t j = 0; j < kTerms; ++j) {
       const T e = exp_of((x[i + j] - maximum) * scale);
       if constexpr (store) y[i + j] = e;
       lane[j] += e;
@@ -54,7 +65,7 @@ MX_INLINE T row_exponentials(const T* x, T* y, int64_t n, T maximum, T scale) {
     if constexpr (store) y[i + j] = e;
     lane[j] += e;
   }
-  for (int64_t width = kLanes / 2; width > 0; width /= 2)
+  for (int64_t width = kTerms / 2; width > 0; width /= 2)
     for (int64_t j = 0; j < width; ++j) lane[j] += lane[j + width];
   return lane[0];
 }
@@ -74,7 +85,7 @@ MX_INLINE void softmax_rows(const T* x, T* y, int64_t rows, int64_t n, T scale) 
   }
 }
 
-constexpr int64_t kColumns = 128;  // columns done together
+constexpr int64_t kColumns = 128;  // columns done together, at most
 
 // Softmax down each of `columns` <= kColumns columns; element i of a column is at i * stride.
 template <bool logarithm, class T>
@@ -203,10 +214,82 @@ struct Softmax {
   }
 };
 
+// ---- gradients, along the last axis -------------------------------------------------------------
+
+// The sum of a[i] b[i]; of a[i] with b null.
+template <bool product, class T>
+MX_INLINE T row_sum(const T* __restrict a, const T* __restrict b, int64_t n) {
+  const Sums sums = sum_pairs<T>(
+      n, [&](int64_t i, T & u, T & v) __attribute__((always_inline)) {
+        u = product ? a[i] * b[i] : a[i];
+        v = T(0);
+      });
+  return static_cast<T>(sums.first);
+}
+
+// softmax: dx = (dy - sum dy y) y scale; log_softmax: dx = (dy - e^y sum dy) scale.
+template <bool logarithm, class T>
+MX_INLINE void gradient_rows(const T* dy, const T* y, T* dx, int64_t rows, int64_t n, T scale) {
+  for (int64_t r = 0; r < rows; ++r, dy += n, y += n, dx += n) {
+    const T sum = row_sum<!logarithm>(dy, y, n);
+    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; ++i) {
+      if constexpr (logarithm) {
+        dx[i] = (dy[i] - exp_of(y[i]) * sum) * scale;
+      } else {
+        dx[i] = (dy[i] - sum) * y[i] * scale;
+      }
+    }
+  }
+}
+
+#define MX_SOFTMAX_GRADIENT(T)                                                               \
+  MX_CLONES void gradients_of(const T* dy, const T* y, T* dx, int64_t rows, int64_t n,       \
+                              T scale, bool logarithm) {                                     \
+    logarithm ? gradient_rows<true>(dy, y, dx, rows, n, scale)                               \
+              : gradient_rows<false>(dy, y, dx, rows, n, scale);                             \
+  }
+MX_SOFTMAX_GRADIENT(float)
+MX_SOFTMAX_GRADIENT(double)
+#undef MX_SOFTMAX_GRADIENT
+
+// dy, y -> dx; axis, temperature. dx may be dy's or y's memory.
+template <class T, bool logarithm>
+struct SoftmaxBackward {
+  int64_t rows = 0, n = 0;
+  T scale;
+  double cost;
+  SoftmaxBackward(const mx_signature& sig, mx_prepared& plan) {
+    require_dtype(sig, std::is_same_v<T, float> ? MX_FLOAT32 : MX_FLOAT64);
+    const Params p(sig);
+    const auto shape = shape_of(sig.in[1]);
+    if (shape.empty() || p.integer("axis") != static_cast<int64_t>(shape.size()) - 1)
+      throw Unsupported("only along the last axis");
+    n = shape.back();
+    rows = numel(shape.first(shape.size() - 1));
+    scale = static_cast<T>(1.0 / p.number("temperature", 1.0));
+    plan.cost_ns = cost = 30 + static_cast<double>(rows * n) * (sizeof(T) == 4 ? 0.5 : 2.0);
+    plan.inplace[0] = 3u;
+  }
+  void operator()(const mx_call& call) const {
+    const T* dy = static_cast<const T*>(call.in[0]);
+    const T* y = static_cast<const T*>(call.in[1]);
+    T* dx = static_cast<T*>(call.out[0]);
+    if (n == 0) return;
+    parallel_for(rows, 1, cost, [&](int64_t begin, int64_t end) {
+      const int64_t at = begin * n;
+      gradients_of(dy + at, y + at, dx + at, end - begin, n, scale, logarithm);
+    });
+  }
+};
+
 }  // namespace
 
 std::vector<mx_kernel> softmax_kernels() {
-  return {mx_kernel{"softmax", prepare_float<Softmax<float, false>, Softmax<double, false>>, 0},
+  return {mx_kernel{"_softmax_backward",
+                    prepare_float<SoftmaxBackward<float, false>, SoftmaxBackward<double, false>>, 0},
+          mx_kernel{"_log_softmax_backward",
+                    prepare_float<SoftmaxBackward<float, true>, SoftmaxBackward<double, true>>, 0},
+          mx_kernel{"softmax", prepare_float<Softmax<float, false>, Softmax<double, false>>, 0},
           mx_kernel{"log_softmax", prepare_float<Softmax<float, true>, Softmax<double, true>>, 0}};
 }
 

@@ -112,8 +112,19 @@ def _(t, data):
 
 @_softmax.grad
 def _(F, dy, y, data, *, axis, temperature):
+    return F._softmax_backward(dy, y, axis=axis, temperature=temperature)
+
+
+@op
+def _softmax_backward(F, dy: Tensor, y: Tensor, *, axis: int, temperature: float = 1.0) -> Tensor:
+    """The gradient of _softmax, from its result."""
     dx = (dy - F._reduce(dy * y, op="sum", axes=(axis,), keepdims=True)) * y
     return dx if temperature == 1.0 else dx / temperature
+
+
+@_softmax_backward.infer
+def _(t, dy, y):
+    return t.like(y)
 
 
 @op(kernel="log_softmax")
@@ -131,8 +142,19 @@ def _(t, data):
 
 @_log_softmax.grad
 def _(F, dy, y, data, *, axis, temperature):
+    return F._log_softmax_backward(dy, y, axis=axis, temperature=temperature)
+
+
+@op
+def _log_softmax_backward(F, dy: Tensor, y: Tensor, *, axis: int, temperature: float = 1.0) -> Tensor:
+    """The gradient of _log_softmax, from its result."""
     dx = dy - F.exp(y) * F._reduce(dy, op="sum", axes=(axis,), keepdims=True)
     return dx if temperature == 1.0 else dx / temperature
+
+
+@_log_softmax_backward.infer
+def _(t, dy, y):
+    return t.like(y)
 
 
 def _normalized(F, name, data, length, axis, temperature, dtype, use_length=False):

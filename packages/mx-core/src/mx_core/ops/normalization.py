@@ -129,6 +129,12 @@ def _(t, data, gamma, beta, moving_mean, moving_var, *, axis):
 
 def _weighted(F, name, data, normal, gamma, beta, axes, why):
     """normal * gamma + beta, where the weights lie along ``axes`` of data."""
+    _check_weights(name, data, gamma, beta, axes, why)
+    shape = tuple(dim if i in axes else 1 for i, dim in enumerate(data.shape))
+    return normal * gamma.reshape(shape) + beta.reshape(shape)
+
+
+def _check_weights(name, data, gamma, beta, axes, why):
     expected = tuple(data.shape[axis] for axis in axes)
     for what, value in (("gamma", gamma), ("beta", beta)):
         if value.shape != expected:
@@ -137,8 +143,6 @@ def _weighted(F, name, data, normal, gamma, beta, axes, why):
         if value.dtype != data.dtype:
             msg = f"[{name}] {what} must have data's element type {name_of(data.dtype)}, got {name_of(value.dtype)}"
             raise DTypeError(msg)
-    shape = tuple(dim if i in axes else 1 for i, dim in enumerate(data.shape))
-    return normal * gamma.reshape(shape) + beta.reshape(shape)
 
 
 def _standardized(F, data, axes, eps):
@@ -147,6 +151,59 @@ def _standardized(F, data, axes, eps):
     centered = data - mean
     deviation = F.sqrt(F._reduce(F.square(centered), op="mean", axes=axes, keepdims=True) + eps)
     return centered / deviation, mean, deviation
+
+
+@op
+def _layer_norm(
+    F, data: Tensor, gamma: Tensor, beta: Tensor, *, axis: int, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """LayerNorm with a normalised axis: y, the mean and sqrt(var + eps), size 1 on axis."""
+    normal, mean, deviation = _standardized(F, data, (axis,), eps)
+    shape = tuple(dim if i == axis else 1 for i, dim in enumerate(data.shape))
+    return normal * gamma.reshape(shape) + beta.reshape(shape), mean, deviation
+
+
+@_layer_norm.infer
+def _(t, data, gamma, beta, *, axis):
+    t.require_shape(data)
+    kept = t.out((*data.shape[:axis], 1, *data.shape[axis + 1 :]), data.dtype)
+    return t.like(data), kept, kept
+
+
+@_layer_norm.grad(allow_none=True)
+def _(F, dy, y, data, gamma, beta, *, axis, eps):
+    dx = dgamma = dbeta = None
+    if dy[0] is not None:
+        dx, dgamma, dbeta = F._layer_norm_backward(dy[0], data, gamma, y[1], y[2], axis=axis)
+    size = data.shape[axis]
+    if dy[1] is not None:
+        share = F._broadcast(dy[1] / size, shape=data.shape)
+        dx = share if dx is None else dx + share
+    if dy[2] is not None:
+        share = (data - y[1]) * (dy[2] / (y[2] * size))
+        dx = share if dx is None else dx + share
+    return dx, dgamma, dbeta
+
+
+@op
+def _layer_norm_backward(
+    F, dy: Tensor, data: Tensor, gamma: Tensor, mean: Tensor, deviation: Tensor, *, axis: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of _layer_norm's y by data, gamma and beta."""
+    shape = tuple(dim if i == axis else 1 for i, dim in enumerate(data.shape))
+    others = tuple(i for i in range(data.ndim) if i != axis)
+    normal = (data - mean) / deviation
+    head = dy * gamma.reshape(shape)
+    offset = F._reduce(head, op="mean", axes=(axis,), keepdims=True)
+    slope = F._reduce(head * normal, op="mean", axes=(axis,), keepdims=True)
+    dgamma = F._reduce(dy * normal, op="sum", axes=others, keepdims=False)
+    dbeta = F._reduce(dy, op="sum", axes=others, keepdims=False)
+    return (head - offset - normal * slope) / deviation, dgamma, dbeta
+
+
+@_layer_norm_backward.infer
+def _(t, dy, data, gamma, mean, deviation):
+    return t.like(data), t.like(gamma), t.like(gamma)
 
 
 @op(visible=lambda params: 3 if params["output_mean_var"] else 1)
@@ -168,8 +225,8 @@ def LayerNorm(
     """
     require_float("LayerNorm", data)
     at = normal_axis("LayerNorm", axis, data.ndim)
-    normal, mean, deviation = _standardized(F, data, (at,), eps)
-    return _weighted(F, "LayerNorm", data, normal, gamma, beta, (at,), "(data.shape[axis],)"), mean, deviation
+    _check_weights("LayerNorm", data, gamma, beta, (at,), "(data.shape[axis],)")
+    return F._layer_norm(data, gamma, beta, axis=at, eps=eps)
 
 
 @LayerNorm.infer
