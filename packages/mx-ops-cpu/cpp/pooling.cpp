@@ -312,6 +312,37 @@ MX_CLONES void first_maximum(const PoolShape& s, const double* padded, int64_t r
   first_maximum_row(s, padded, rows, best, code);
 }
 
+// The commonest case at once: two rows of data, windows of 2 x 2 side by side, each written as a
+// whole. Returns whether some window has no value above -inf.
+template <class T>
+MX_INLINE bool pairs_row(const T* __restrict x, const T* __restrict below, const T* __restrict dy,
+                         T* __restrict dx, T* __restrict dx_below, int64_t n) {
+  int without = 0;
+  for (int64_t o = 0; o < n; ++o) {
+    const T a = x[2 * o], b = x[2 * o + 1], c = below[2 * o], d = below[2 * o + 1], head = dy[o];
+    const T first = a > kStart<T> ? a : kStart<T>, second = b > first ? b : first;
+    const T third = c > second ? c : second;
+    // The last that exceeds all before it is the first maximum.
+    const T from_c = d > third ? T(0) : head;
+    const T from_b = c > second ? T(0) : from_c;
+    const T from_a = b > first ? T(0) : from_b;
+    dx_below[2 * o + 1] = d > third ? head : T(0);
+    dx_below[2 * o] = c > second ? from_c : T(0);
+    dx[2 * o + 1] = b > first ? from_b : T(0);
+    dx[2 * o] = a > kStart<T> ? from_a : T(0);
+    without |= !(d > third) & (third == kStart<T>);
+  }
+  return without != 0;
+}
+MX_CLONES bool pairs(const float* x, const float* below, const float* dy, float* dx,
+                     float* dx_below, int64_t n) {
+  return pairs_row(x, below, dy, dx, dx_below, n);
+}
+MX_CLONES bool pairs(const double* x, const double* below, const double* dy, double* dx,
+                     double* dx_below, int64_t n) {
+  return pairs_row(x, below, dy, dx, dx_below, n);
+}
+
 // line[o * stride + k] += each of share[o], for all k: what the windows of a row give back, along
 // the row.
 template <class T>
@@ -348,6 +379,13 @@ struct PoolingBackward {
     const T* data = static_cast<const T*>(call.in[1]);
     const T* y = static_cast<const T*>(call.in[2]);
     T* dx = static_cast<T*>(call.out[0]);
+    if (is_pairs()) {
+      const int64_t images = s.planes * s.size[0];
+      parallel_for(images, 1, s.cost_ns(), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) image_of_pairs(data, dy, dx, i);
+      });
+      return;
+    }
     parallel_for(s.planes, 1, 2 * s.cost_ns(), [&](int64_t begin, int64_t end) {
       Scratch scratch(s);
       for (int64_t plane = begin; plane < end; ++plane) {
@@ -380,6 +418,42 @@ struct PoolingBackward {
           code(static_cast<size_t>(s.out[2])),
           places(static_cast<size_t>(s.kernel[0] * s.kernel[1] * s.kernel[2])) {}
   };
+
+  // Maxima of windows of 2 x 2, side by side, none over an edge.
+  bool is_pairs() const {
+    const PoolShape& s = shape;
+    if (s.pool != Pool::maximum || s.kernel[0] != 1 || s.stride[0] != 1 || s.pad[0] != 0)
+      return false;
+    for (int d = 1; d < 3; ++d)
+      if (s.kernel[d] != 2 || s.stride[d] != 2 || s.pad[d] != 0 || 2 * s.out[d] > s.size[d])
+        return false;
+    return s.size[0] == s.out[0];
+  }
+  void image_of_pairs(const T* data, const T* dy, T* dx, int64_t image) const {
+    const PoolShape& s = shape;
+    const int64_t width = s.size[2], n = s.out[2], area = s.size[1] * width;
+    data += image * area;
+    dx += image * area;
+    dy += image * s.out[1] * n;
+    for (int64_t oh = 0; oh < s.out[1]; ++oh, dy += n) {
+      const int64_t at = 2 * oh * width;
+      T *upper = dx + at, *lower = upper + width;
+      const bool without = pairs(data + at, data + at + width, dy, upper, lower, n);
+      std::fill(upper + 2 * n, upper + width, T(0));
+      std::fill(lower + 2 * n, lower + width, T(0));
+      for (int64_t o = 0; without && o < n; ++o) {
+        if (upper[2 * o] != 0 || upper[2 * o + 1] != 0 || lower[2 * o] != 0 || lower[2 * o + 1] != 0)
+          continue;
+        const int64_t corner = at + 2 * o;
+        for (int64_t place : {corner, corner + 1, corner + width, corner + width + 1}) {
+          if (std::isnan(data[place])) continue;
+          dx[place] = dy[o];
+          break;
+        }
+      }
+    }
+    std::fill(dx + 2 * s.out[1] * width, dx + area, T(0));
+  }
 
   void to_maxima(const T* plane, int64_t od, int64_t oh, const T* dy, Scratch& scratch,
                  T* dx) const {
