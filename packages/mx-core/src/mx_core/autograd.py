@@ -203,17 +203,19 @@ class Function:
             result = self.forward(*inputs)
         outputs = [result] if isinstance(result, _core.NDArray) else list(result)
         if is_recording():
-            outputs = [self._own(output, inputs) for output in outputs]
-            _core.record_custom(list(inputs), outputs, self._gradients(inputs))
+            # Arrays of their own: what the instance saved must not lead back to it, or neither would ever be freed.
+            kept, outputs = outputs, [output._detach() for output in outputs]
+            _core.record_custom(list(inputs), outputs, self._gradients(inputs, kept))
         return outputs[0] if isinstance(result, _core.NDArray) else type(result)(outputs)
 
-    def _own(self, output: Any, inputs: Sequence[Any]) -> Any:
-        """The output as an array of its own: an input handed through must not become its own result."""
-        return output._detach() if any(output is item for item in inputs) or output._in_graph else output
-
-    def _gradients(self, inputs: Sequence[Any]) -> Any:
+    def _gradients(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
         def gradients(head_grads: Sequence[Any]) -> list[Any]:
-            result = self.backward(*head_grads)
+            from .ndarray import zeros_like
+
+            given = [
+                zeros_like(output) if head is None else head for head, output in zip(head_grads, outputs, strict=True)
+            ]
+            result = self.backward(*given)
             grads = [result] if isinstance(result, _core.NDArray) or result is None else list(result)
             if len(grads) != len(inputs):
                 msg = (

@@ -24,6 +24,7 @@ _NAMESPACES = {
     "registry": "mx_core.class_registry",
     "error": "mx_core.errors",
     "test_utils": "mx_core.test_utils",
+    "operator": "mx_core.operator",
     "init": "mx_core.initializer",
     "initializer": "mx_core.initializer",
     "optimizer": "mx_core.optimizer",

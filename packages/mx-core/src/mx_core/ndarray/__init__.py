@@ -70,4 +70,8 @@ def __getattr__(name: str) -> object:
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "Custom":
+        from ..operator import Custom
+
+        return Custom
     return _operator(name)

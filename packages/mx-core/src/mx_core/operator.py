@@ -1,0 +1,234 @@
+"""``mx.operator``: operators written in Python by users, `CustomOp` with `CustomOpProp`, called as ``mx.nd.Custom``.
+
+>>> import mxnet as mx
+>>> @mx.operator.register("doc_double")
+... class DoubleProp(mx.operator.CustomOpProp):
+...     def create_operator(self, ctx, in_shapes, in_dtypes):
+...         return Double()
+>>> class Double(mx.operator.CustomOp):
+...     def forward(self, is_train, req, in_data, out_data, aux):
+...         self.assign(out_data[0], req[0], in_data[0] * 2)
+...     def backward(self, req, out_grad, in_data, out_data, in_grad, aux):
+...         self.assign(in_grad[0], req[0], out_grad[0] * 2)
+>>> mx.nd.Custom(mx.nd.array([1.0, 2.0]), op_type="doc_double").asnumpy()
+array([2., 4.], dtype=float32)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _core, autograd, dtypes
+from .errors import MXNetError, OpNotAvailable, ParameterError, ShapeError
+
+__all__ = ["Custom", "CustomOp", "CustomOpProp", "get_all_registered_operators", "register"]
+
+_props: dict[str, type[CustomOpProp]] = {}
+
+
+class CustomOp:
+    """The computation of a custom operator: subclass it and define `forward` and `backward`."""
+
+    def forward(
+        self, is_train: bool, req: Sequence[str], in_data: Sequence[Any], out_data: Sequence[Any], aux: Sequence[Any]
+    ) -> None:
+        """Stores the outputs with `assign`. req: "write", "add" or "null" for each output; aux: mutable states."""
+        msg = f"[{type(self).__name__}] a subclass of CustomOp must define forward"
+        raise MXNetError(msg)
+
+    def backward(
+        self, req: Sequence[str], out_grad: Sequence[Any], in_data: Sequence[Any], out_data: Sequence[Any],
+        in_grad: Sequence[Any], aux: Sequence[Any],
+    ) -> None:  # fmt: skip
+        """Stores the gradients of the inputs with `assign`."""
+        msg = f"[{type(self).__name__}] a subclass of CustomOp must define backward to be differentiated"
+        raise MXNetError(msg)
+
+    def assign(self, dst: Any, req: str, src: Any) -> None:
+        """Stores src into dst as req says: "write" or "inplace" replaces, "add" adds, "null" does nothing."""
+        if req == "null":
+            return
+        if req in ("write", "inplace"):
+            dst[:] = src
+        elif req == "add":
+            dst[:] += src
+        else:
+            msg = f"[assign] req must be 'write', 'inplace', 'add' or 'null', got {req!r}"
+            raise ParameterError(msg)
+
+
+class CustomOpProp:
+    """What is known of a custom operator before it runs: names, shapes, types. Parameters arrive as strings."""
+
+    def __init__(self, need_top_grad: bool = True) -> None:
+        self.need_top_grad_ = need_top_grad
+
+    def list_arguments(self) -> list[str]:
+        """Names of the inputs."""
+        return ["data"]
+
+    def list_outputs(self) -> list[str]:
+        """Names of the outputs."""
+        return ["output"]
+
+    def list_auxiliary_states(self) -> list[str]:
+        """Names of the mutable states, which follow the inputs in a call."""
+        return []
+
+    def infer_shape(self, in_shape: list[list[int]]) -> Any:
+        """(input shapes, output shapes, state shapes); by default every output has the first input's shape."""
+        return in_shape, (in_shape[0],) * len(self.list_outputs()), ()
+
+    def infer_type(self, in_type: list[Any]) -> Any:
+        """(input types, output types, state types); by default all are the first input's."""
+        return in_type, [in_type[0]] * len(self.list_outputs()), [in_type[0]] * len(self.list_auxiliary_states())
+
+    def infer_storage_type(self, in_stype: list[str]) -> Any:
+        """(input, output, state storage types); dense by default."""
+        return in_stype, ["default"] * len(self.list_outputs()), ["default"] * len(self.list_auxiliary_states())
+
+    def infer_storage_type_backward(
+        self,
+        ograd_stype: list[str],
+        in_stype: list[str],
+        out_stype: list[str],
+        igrad_stype: list[str],
+        aux_stype: list[str],
+    ) -> Any:
+        """Storage types of the gradients; dense by default."""
+        return ograd_stype, in_stype, out_stype, ["default"] * len(igrad_stype), aux_stype
+
+    def declare_backward_dependency(self, out_grad: list[int], in_data: list[int], out_data: list[int]) -> list[int]:
+        """Which arrays backward reads, by number; kept for programs that override it."""
+        return [*(out_grad if self.need_top_grad_ else []), *in_data, *out_data]
+
+    def create_operator(self, ctx: Any, in_shapes: list[list[int]], in_dtypes: list[Any]) -> CustomOp:
+        """The CustomOp for these shapes and types."""
+        return CustomOp()
+
+
+def register(reg_name: str) -> Callable[[type[CustomOpProp]], type[CustomOpProp]]:
+    """Decorator: makes a CustomOpProp callable as ``mx.nd.Custom(..., op_type=reg_name)``."""
+
+    def take(prop: type[CustomOpProp]) -> type[CustomOpProp]:
+        if not (isinstance(prop, type) and issubclass(prop, CustomOpProp)):
+            msg = f"[register] {reg_name!r} must be a subclass of CustomOpProp, got {prop!r}"
+            raise ParameterError(msg)
+        _props[reg_name] = prop
+        return prop
+
+    return take
+
+
+def get_all_registered_operators() -> list[str]:
+    """Names of all operators, those of plug-ins and the custom ones included."""
+    from . import registry
+
+    return sorted({*registry.list_ops(), *_props})
+
+
+def Custom(*inputs: Any, op_type: str, out: Any = None, name: str | None = None, **parameters: Any) -> Any:  # noqa: N802
+    """Runs the custom operator registered as op_type.
+
+    inputs: its arguments, then its auxiliary states, by position or by name. parameters: handed to the CustomOpProp
+    as strings, as MXNet does. Returns an NDArray, or a list of several.
+    Raises OpNotAvailable for an unknown op_type, ShapeError and ParameterError for inputs that do not fit.
+    """
+    prop = _make_prop(op_type, {key: value for key, value in parameters.items() if not _is_array(value)})
+    names = [*prop.list_arguments(), *prop.list_auxiliary_states()]
+    arrays = _arrange(op_type, names, inputs, {key: value for key, value in parameters.items() if _is_array(value)})
+    count = len(prop.list_arguments())
+    args, aux = arrays[:count], arrays[count:]
+    out_types = _infer(op_type, prop, args, aux)
+    ctx = args[0].context if args else aux[0].context
+    operator = prop.create_operator(ctx, [list(a.shape) for a in args], [a.dtype for a in args])
+    device = (ctx.device_typeid, ctx.device_id)
+    outputs = [_core.empty(shape, *device, flag) for shape, flag in out_types]
+    in_data = [array._detach() for array in args]
+    with autograd.pause(autograd.is_training()):
+        operator.forward(autograd.is_training(), ["write"] * len(outputs), in_data, outputs, aux)
+    results = [output._detach() for output in outputs]
+    if autograd.is_recording() and any(array._in_graph for array in args):
+        _core.record_custom(args, results, _gradients(operator, in_data, outputs, aux))
+    if out is not None:
+        targets = [out] if _is_array(out) else list(out)
+        for target, result in zip(targets, results, strict=True):
+            target[:] = result
+        return out
+    return results[0] if len(results) == 1 else results
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, _core.NDArray)
+
+
+def _make_prop(op_type: str, parameters: dict[str, Any]) -> CustomOpProp:
+    prop = _props.get(op_type)
+    if prop is None:
+        near = difflib.get_close_matches(op_type, _props, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        msg = f"[Custom] no custom operator is registered as {op_type!r}.{hint} Use @mx.operator.register({op_type!r})"
+        raise OpNotAvailable(msg)
+    return prop(**{key: str(value) for key, value in parameters.items()})
+
+
+def _arrange(op_type: str, names: list[str], positional: Sequence[Any], by_name: dict[str, Any]) -> list[Any]:
+    """The arrays in the order of names."""
+    given = dict(zip(names, positional, strict=False))
+    given.update(by_name)
+    unknown = sorted(set(by_name) - set(names))
+    lacking = [name for name in names if name not in given]
+    if unknown or lacking or len(positional) > len(names):
+        raise ParameterError(
+            f"[Custom {op_type}] takes the arrays {', '.join(names)}; got {len(positional)} by position"
+            + (f", unknown {', '.join(unknown)}" if unknown else "")
+            + (f", without {', '.join(lacking)}" if lacking else "")
+        )
+    for name in names:
+        if not _is_array(given[name]):
+            msg = f"[Custom {op_type}] {name} must be an NDArray, got {type(given[name]).__name__}"
+            raise ParameterError(msg)
+    return [given[name] for name in names]
+
+
+def _infer(op_type: str, prop: CustomOpProp, args: list[Any], aux: list[Any]) -> list[tuple[tuple[int, ...], int]]:
+    """Shape and type flag of every output; checks the inputs against what the property wants."""
+    shapes = [*prop.infer_shape([list(array.shape) for array in args]), ()][:3]
+    kinds = [*prop.infer_type([array.dtype for array in args]), ()][:3]
+    count = len(prop.list_outputs())
+    if len(shapes[1]) != count or len(kinds[1]) != count:
+        msg = f"[Custom {op_type}] infer_shape and infer_type must give {count} outputs"
+        raise ShapeError(msg)
+    for name, array, shape in zip(prop.list_arguments(), args, shapes[0], strict=True):
+        if tuple(shape) != array.shape:
+            msg = f"[Custom {op_type}] {name} must have shape {tuple(shape)}, got {array.shape}"
+            raise ShapeError(msg)
+    for name, array, shape in zip(prop.list_auxiliary_states(), aux, shapes[2], strict=False):
+        if tuple(shape) != array.shape:
+            msg = f"[Custom {op_type}] {name} must have shape {tuple(shape)}, got {array.shape}"
+            raise ShapeError(msg)
+    return [
+        (tuple(map(int, shape)), dtypes.flag_of(np.dtype(kind) if not isinstance(kind, str) else kind))
+        for shape, kind in zip(shapes[1], kinds[1], strict=True)
+    ]
+
+
+def _gradients(
+    operator: CustomOp, in_data: list[Any], out_data: list[Any], aux: list[Any]
+) -> Callable[[Any], list[Any]]:
+    def gradients(head_grads: Sequence[Any]) -> list[Any]:
+        from .ndarray import zeros_like
+
+        with autograd.pause(True):
+            out_grad = [
+                zeros_like(out) if head is None else head for head, out in zip(head_grads, out_data, strict=True)
+            ]
+            in_grad = [zeros_like(array) for array in in_data]
+            operator.backward(["write"] * len(in_grad), out_grad, in_data, out_data, in_grad, aux)
+        return in_grad
+
+    return gradients
