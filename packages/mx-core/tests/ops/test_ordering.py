@@ -41,10 +41,12 @@ TIES = integers(0, 4, (6, 9))
 AXES = [{}, {"axis": 0}, {"axis": 1}, {"axis": None}]
 
 CASES = [
-    OpCase("topk", topk, [X, TIES], [
+    OpCase("topk", topk, [TIES, X], [{"k": 4}, {"k": 3, "axis": 0}, {"k": 4, "axis": None}, {"ret_typ": "mask", "k": 4}], dtypes=ALL, gradient="zero",
+           id="topk-ties"),
+    OpCase("topk", topk, [X], [
         {}, {"k": 3}, {"k": 2, "axis": 0}, {"k": 0, "axis": 1}, {"k": 4, "axis": None}, {"k": 2, "is_ascend": True},
         {"k": 2, "dtype": "int32"}, {"ret_typ": "mask", "k": 2, "axis": 0}, {"ret_typ": "mask", "k": 2, "axis": None},
-    ], dtypes=ALL, gradient="zero", errors=[
+    ], gradient="zero", errors=[
         ({"k": 6}, "k must be at most 5, the number of elements along axis -1 of (3, 4, 5), got 6"), ({"axis": 3}, "axis must be in [-3, 3)"),
         ({"ret_typ": "values"}, "ret_typ must be"), ({"k": 1.5}, "k must be int"), ({"dtype": "complex"}, "dtype must be"),
     ]),
@@ -55,8 +57,8 @@ CASES = [
     OpCase("sort", sort, [X, normal((2, 200)), normal((4,))], [{}, {"is_ascend": False}, {"axis": 0}, {"axis": None}], dtypes=ALL, second_order=True,
            errors=[({"axis": 3}, "axis must be in [-3, 3)"), ({"axis": -(2**63)}, "axis must be in [-3, 3)")]),
     OpCase("sort", sort, [TIES, empty((0, 3)), empty((3, 0))], [{}, {"axis": 0}], dtypes=ALL, gradient=False, id="sort-ties"),
-    OpCase("argsort", argsort, [X, TIES, empty((0, 3)), empty((3, 0)), normal((2, 200))], [*AXES, {"is_ascend": False}, {"dtype": "int64"}],
-           dtypes=ALL, gradient="zero", errors=[({"axis": 3}, "axis must be in [-3, 3)")]),
+    OpCase("argsort", argsort, [TIES, X, empty((0, 3)), empty((3, 0)), normal((2, 200))], AXES, dtypes=ALL, gradient="zero", id="argsort-ties"),
+    OpCase("argsort", argsort, [X, normal((2, 200))], [*AXES, {"is_ascend": False}, {"dtype": "int64"}], gradient="zero", errors=[({"axis": 3}, "axis must be in [-3, 3)")]),
     OpCase("_order", lambda x, k, is_ascend: topk(x, -1, k, "both", is_ascend), [TIES], [{"k": 3, "is_ascend": True}], dtypes=ALL, gradient=False),
 ]  # fmt: skip
 
