@@ -127,6 +127,14 @@ def _(t, dy, y):
     return t.like(y)
 
 
+@_softmax_backward.grad
+def _(F, head, dx, dy, y, *, axis, temperature):
+    head = head if temperature == 1.0 else head / temperature
+    towards = F._reduce(head * y, op="sum", axes=(axis,), keepdims=True)
+    along = F._reduce(dy * y, op="sum", axes=(axis,), keepdims=True)
+    return (head - towards) * y, head * (dy - along) - dy * towards
+
+
 @op(kernel="log_softmax")
 def _log_softmax(F, data: Tensor, *, axis: int, temperature: float = 1.0) -> Tensor:
     """log_softmax with a normalised axis."""
@@ -155,6 +163,14 @@ def _log_softmax_backward(F, dy: Tensor, y: Tensor, *, axis: int, temperature: f
 @_log_softmax_backward.infer
 def _(t, dy, y):
     return t.like(y)
+
+
+@_log_softmax_backward.grad
+def _(F, head, dx, dy, y, *, axis, temperature):
+    head = head if temperature == 1.0 else head / temperature
+    weighted = head * F.exp(y)
+    towards = F._reduce(weighted, op="sum", axes=(axis,), keepdims=True)
+    return head - towards, -weighted * F._reduce(dy, op="sum", axes=(axis,), keepdims=True)
 
 
 def _normalized(F, name, data, length, axis, temperature, dtype, use_length=False):

@@ -206,6 +206,25 @@ def _(t, dy, data, gamma, mean, deviation):
     return t.like(data), t.like(gamma), t.like(gamma)
 
 
+@_layer_norm_backward.grad
+def _(F, heads, y, dy, data, gamma, mean, deviation, *, axis):
+    # Second order, with the mean and the deviation as inputs of their own; `through` and `bent` are the gradients by
+    # dy * gamma and by the normal data.
+    shape = tuple(dim if i == axis else 1 for i, dim in enumerate(data.shape))
+    others = tuple(i for i in range(data.ndim) if i != axis)
+    normal = (data - mean) / deviation
+    weighted, head = dy * gamma.reshape(shape), heads[0] / deviation
+    towards = F._reduce(head * normal, op="mean", axes=(axis,), keepdims=True)
+    slope = F._reduce(weighted * normal, op="mean", axes=(axis,), keepdims=True)
+    through = head - F._reduce(head, op="mean", axes=(axis,), keepdims=True) - normal * towards
+    bent = dy * heads[1].reshape(shape) - head * slope - weighted * towards
+    ddy = through * gamma.reshape(shape) + normal * heads[1].reshape(shape) + heads[2].reshape(shape)
+    dgamma = F._reduce(through * dy, op="sum", axes=others, keepdims=False)
+    dmean = -F._reduce(bent, op="sum", axes=(axis,), keepdims=True) / deviation
+    ddeviation = -F._reduce(heads[0] * y[0] + bent * normal, op="sum", axes=(axis,), keepdims=True) / deviation
+    return ddy, bent / deviation, dgamma, dmean, ddeviation
+
+
 @op(visible=lambda params: 3 if params["output_mean_var"] else 1)
 def LayerNorm(
     F,
