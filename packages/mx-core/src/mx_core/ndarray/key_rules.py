@@ -49,6 +49,8 @@ def indexing_key_expand_implicit_axes(key: Any, shape: tuple[int, ...]) -> tuple
 def get_oshape_of_gather_nd_op(dshape: tuple[int, ...], ishape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of gather_nd of data and indices of these shapes: ``ishape[1:] + dshape[ishape[0]:]``."""
     if not ishape or ishape[0] > len(dshape):
-        msg = f"[gather_nd] indices' first axis must have at most {len(dshape)} entries, one for each axis, got {ishape}"
+        msg = (
+            f"[gather_nd] indices' first axis must have at most {len(dshape)} entries, one for each axis, got {ishape}"
+        )
         raise ShapeError(msg)
     return (*ishape[1:], *dshape[ishape[0] :])
