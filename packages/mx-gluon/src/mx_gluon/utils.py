@@ -20,10 +20,11 @@ __all__ = ["HookHandle", "check_sha1", "clip_global_norm", "download", "replace_
 def split_data(data: Any, num_slice: int, batch_axis: int = 0, even_split: bool = True) -> list[Any]:
     """``data`` cut into ``num_slice`` parts along ``batch_axis``.
 
-    even_split: all parts must be of one size; otherwise sizes differ by at most one.
+    even_split: all parts must be of one size; otherwise the first ones may be larger by one, and where there are more
+    parts than entries the last ones are empty.
 
     >>> [part.shape for part in split_data(nd.zeros((5, 2)), 2, even_split=False)]
-    [(2, 2), (3, 2)]
+    [(3, 2), (2, 2)]
     """
     size = data.shape[batch_axis]
     if even_split and size % num_slice != 0:
@@ -33,12 +34,8 @@ def split_data(data: Any, num_slice: int, batch_axis: int = 0, even_split: bool 
             % num_slice
         )
         raise ShapeError(msg)
-    if size < num_slice:
-        msg = f"Too many slices: axis {batch_axis} of data with shape {data.shape} has {size} entries for {num_slice}"
-        raise ShapeError(msg)
-    ends = [
-        round(size * (i + 1) / num_slice) if not even_split else size // num_slice * (i + 1) for i in range(num_slice)
-    ]
+    each, larger = divmod(size, num_slice)
+    ends = [(i + 1) * each + min(i + 1, larger) for i in range(num_slice)]
     begins = [0, *ends[:-1]]
     if batch_axis == 0:
         return [data[begin:end] for begin, end in zip(begins, ends, strict=True)]
