@@ -15,7 +15,7 @@ def nothing(shape, dtype="float32"):
 
 
 def unravel(x, shape):
-    rest = np.trunc(x.astype("float64")).astype("int64")
+    rest = x if x.dtype.kind == "i" else np.trunc(x).astype("int64")
     rows = []
     for size in shape[:0:-1]:
         above = (np.abs(rest) // size) * np.sign(rest)
@@ -57,12 +57,13 @@ def fill(x, y, i):
 
 
 CASES = [
-    OpCase("_unravel_index", unravel, [fixed([22.0, 41, 37, 0]), fixed([[1, 2], [100, -1]]), integers(0, 120, (7,))],
+    OpCase("_unravel_index", unravel, [fixed([22.0, 41, 37, 0]), integers(0, 120, (7,))],
            [{"shape": (7, 6)}, {"shape": (-1, 6)}, {"shape": (4, 3, 2)}, {"shape": (5,)}], dtypes=("float32", "float64", "int32", "int64", "int8"), gradient="zero", errors=[
         ({}, "shape is required"), ({"shape": (3, 0)}, "shape must have sizes > 0"), ({"shape": (0, 3)}, "has no elements to index"),
         ({"shape": (2, 2**62, 2**62)}, "shape must have sizes > 0"), ({"shape": (-2, 3)}, "shape must have sizes > 0")]),
-    OpCase("_unravel_index", unravel, [fixed([-(2**63), 2**63 - 1, -7], "int64"), empty((0,))], [{"shape": (3, 4)}], dtypes=("int64",), gradient=False,
-           check=lambda outputs, inputs, params: None, id="_unravel_index-extremes"),
+    OpCase("_unravel_index", unravel, [fixed([[1, 2], [100, -1]])], [{"shape": (7, 6)}, {"shape": (5,)}], gradient="zero", id="_unravel_index-matrix"),
+    OpCase("_unravel_index", unravel, [fixed([2**62, 2**63 - 1, -7], "int64"), empty((0,))], [{"shape": (3, 4)}], dtypes=("int64",), gradient=False,
+           id="_unravel_index-extremes"),
     OpCase("_ravel_multi_index", lambda x, shape: (x * [[6], [1]]).sum(0), [fixed([[3.0, 6, 6], [4, 5, 1]]), fixed([[-6.0, 3], [50, 1]]), empty((2, 0))],
            [{"shape": (7, 6)}, {"shape": (-1, 6)}], dtypes=("float32", "float64", "int32", "int64"), gradient="zero", errors=[
         ({"shape": (7, 6, 8)}, "data must have shape (3, n) for shape (7, 6, 8), got (2, 3)"), ({"shape": None}, "shape is required")]),
