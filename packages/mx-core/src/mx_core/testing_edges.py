@@ -37,7 +37,7 @@ __all__ = ["Case", "Failure", "find_failures", "make_case", "operator_names", "r
 
 SECONDS = 5.0  # of CPU time for a case
 SILENCE = 90.0  # seconds of a wall clock without a word from a worker: it hangs
-MEMORY = 4 << 30
+MEMORY = 2 << 30
 DEATHS = 3  # of one operator, after which the rest of its cases are skipped
 _LARGEST = 1 << 20  # elements of an input
 BATCH = 8  # operators that one process runs
@@ -127,12 +127,14 @@ class Case:
         return f"{self.operator}({', '.join(arrays + words)}){' ' + ' '.join(modes) if modes else ''}"
 
 
-def operator_names() -> list[str]:
-    """The operators of all plug-ins, aliases left out."""
+def operator_names(*, parts: bool = False) -> list[str]:
+    """The operators of all plug-ins, aliases left out; with parts also those that only other operators call."""
     from .op import find_op
+    from .op.parts import is_part
     from .registry import list_ops
 
-    return sorted({opdef.name for opdef in map(find_op, list_ops()) if opdef is not None})
+    found = {opdef.name: opdef for opdef in map(find_op, list_ops()) if opdef is not None}
+    return sorted(name for name, opdef in found.items() if parts or not is_part(opdef))
 
 
 def make_case(operator: str, number: int) -> Case:
@@ -505,6 +507,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=None, help="processes at once; default one a core")
     parser.add_argument("--replay", metavar="OPERATOR:NUMBER", help="run one case in this process")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--parts", action="store_true", help="also the primitives that only other operators call")
     options = parser.parse_args()
     if options.worker:
         names, start, cases = options.worker
@@ -516,7 +519,7 @@ def main() -> int:
         print(case, flush=True)
         print(run_case(case) or "ended well")
         return 0
-    names = options.operators.split(",") if options.operators else operator_names()
+    names = options.operators.split(",") if options.operators else operator_names(parts=options.parts)
     failures = find_failures(names, options.cases, options.jobs)
     for failure in failures:
         print(failure)

@@ -11,7 +11,7 @@ __all__ = ["_set_value"]
 
 
 def __getattr__(name: str) -> Any:
-    found = find(name) if name.startswith("_") and not name.startswith("__") else None
+    found = find(name) if name.startswith("_") and not name.startswith("__") and not _is_hidden(name) else None
     if found is None:
         msg = f"module 'mxnet.ndarray._internal' has no operator {name!r}"
         raise AttributeError(msg)
@@ -22,4 +22,13 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from .. import registry
 
-    return [*__all__, *(name for name in registry.list_ops() if name.startswith("_"))]
+    return [*__all__, *(name for name in registry.list_ops() if name.startswith("_") and not _is_hidden(name))]
+
+
+def _is_hidden(name: str) -> bool:
+    """True for the parts of other operators: they trust what they are given."""
+    from .. import registry
+    from ..op.parts import is_part
+
+    definition = registry.find_op(name)
+    return definition is not None and is_part(definition)

@@ -46,7 +46,12 @@ def boolean_mask(data: Any, index: Any, axis: int = 0, out: Any = None, name: st
     from ..ndarray import array
     from ..ndarray.namespace import op
 
-    at = normal_axis("_contrib_boolean_mask", int(axis), len(data.shape))
+    try:
+        given = Axis.parse(axis)
+    except ValueError as error:
+        msg = f"[_contrib_boolean_mask] axis {error}"
+        raise ParameterError(msg) from None
+    at = normal_axis("_contrib_boolean_mask", given, len(data.shape))
     if tuple(index.shape) != (data.shape[at],):
         msg = (
             f"[_contrib_boolean_mask] index must have shape ({data.shape[at]},), as axis {at} of data {data.shape}, "
