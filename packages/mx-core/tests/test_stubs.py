@@ -1,10 +1,10 @@
-"""The stubs that python -m mxnet.stubs writes are valid and say what the operators take."""
+"""The stubs that python -m mx_core.stubs writes are valid and say what the operators take."""
 
 from __future__ import annotations
 
 import ast
 
-from mxnet import stubs
+from mx_core import stubs
 
 
 def test_every_operator_has_a_stub(tmp_path):

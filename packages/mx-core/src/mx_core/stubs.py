@@ -1,4 +1,4 @@
-"""``python -m mxnet.stubs [FOLDER]`` writes type stubs of ``mxnet`` for editors and type checkers.
+"""``python -m mx_core.stubs [FOLDER]`` writes type stubs of ``mxnet`` for editors and type checkers.
 
 Operators come from whatever plug-ins are installed, so their stubs are made where they are used: FOLDER, by default
 ``typings`` (where Pyright looks; for mypy set ``MYPYPATH=typings``), gets a package ``mxnet`` with every operator, every
@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mxnet import _names
+from mx_core import plugin
 
 __all__ = ["facade_stub", "ndarray_stub", "write"]
 
 _HEADER = (
-    "# Written by python -m mxnet.stubs; do not edit.\nfrom collections.abc import Sequence\nfrom typing import Any\n"
+    "# Written by python -m mx_core.stubs; do not edit.\nfrom collections.abc import Sequence\nfrom typing import Any\n"
 )
 _TYPES = {
     "int": "int", "float": "float", "bool": "bool", "str": "str", "ints": "int | Sequence[int]",
@@ -125,9 +125,10 @@ def _public(names: Iterable[str]) -> list[str]:
 def facade_stub() -> str:
     """The text of __init__.pyi: each name of the facade, and the module behind it."""
     lines = [_HEADER, "from . import ndarray as nd", "from . import ndarray as ndarray", "__version__: str"]
-    for name in _names.names():
-        target = _names._target(name) or ""
-        module, _, member = target.partition(":")
+    served: dict[str, str] = {}
+    plugin.ask("mx_namespaces", lambda _, names: served.update(names))
+    for name in sorted(name for name in served if "." not in name):
+        module, _, member = served[name].partition(":")
         if name in ("nd", "ndarray"):
             continue
         lines.append(f"from {module} import {member} as {name}" if member else f"import {module} as {name}")
