@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import re
 import subprocess
 import sys
 import textwrap
@@ -84,17 +82,6 @@ def test_every_operator_that_both_have_is_compared(results):
         kinds[call["op"]].add(call["kind"])
     missed = {op for op, seen in kinds.items() if "same" not in seen and seen != {"not there"}}
     assert missed == set(NEVER_COMPARED)
-
-
-def test_differences_on_purpose_are_written_down():
-    spec = importlib.util.spec_from_file_location("against_mxnet", COMPARISON)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    listed = set()
-    for line in (REPOSITORY / "docs/differences.md").read_text().splitlines():
-        if row := re.match(r"\| `(\S+)` \| (\S*) ?\| .+ \|$", line):
-            listed.add((row[1], row[2].strip("`")) if row[2] else row[1])
-    assert listed == set(module.ON_PURPOSE)
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------
