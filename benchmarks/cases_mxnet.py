@@ -124,6 +124,10 @@ def random() -> None:
     n = 4_000_000
     rate("uniform", lambda: nd.random.uniform(shape=(n,)), n * 1e3, "M/s")
     rate("randn", lambda: nd.random.randn(n), n * 1e3, "M/s")
+    rate("gamma", lambda: nd.random.gamma(2.0, 1.0, shape=(n,)), n * 1e3, "M/s")
+    rate("poisson", lambda: nd.random.poisson(12.0, shape=(n,)), n * 1e3, "M/s")
+    weights = nd.ones((1000, 100)) / 100
+    rate("multinomial", lambda: nd.random.multinomial(weights, shape=100), 1e8, "M/s")
 
 
 def products() -> None:
@@ -132,6 +136,19 @@ def products() -> None:
     c, d = nd.random.uniform(shape=(32, 256, 256)), nd.random.uniform(shape=(32, 256, 256))
     rate("batch_dot_256", lambda: nd.batch_dot(c, d), 2 * 32 * 256**3, "GFLOP/s")
     rate("batch_dot_256_t", lambda: nd.batch_dot(c, d, transpose_b=True), 2 * 32 * 256**3, "GFLOP/s")
+
+
+def factorizations() -> None:
+    linalg = nd.linalg
+    square = nd.random.uniform(shape=(512, 512))
+    positive = linalg.syrk(square) + nd.array(np.eye(512) * 512)
+    lower = linalg.potrf(positive)
+    n3 = 512**3
+    rate("potrf_512", lambda: linalg.potrf(positive), n3 / 3, "GFLOP/s")
+    rate("trsm_512", lambda: linalg.trsm(lower, square), n3, "GFLOP/s")
+    rate("inverse_512", lambda: linalg.inverse(positive), 2 * n3, "GFLOP/s")
+    rate("gelqf_512", lambda: linalg.gelqf(square), 8 / 3 * n3, "GFLOP/s")
+    rate("syevd_512", lambda: linalg.syevd(positive), 9 * n3, "GFLOP/s")
 
 
 def convolution() -> None:
@@ -196,7 +213,7 @@ def lenet() -> None:
 
 GROUPS = {
     "small": small_calls, "memory": memory_bound, "movement": movement, "normalization": normalization, "order": order,
-    "random": random, "dot": products, "convolution": convolution, "mlp": mlp, "lenet": lenet,
+    "random": random, "dot": products, "linalg": factorizations, "convolution": convolution, "mlp": mlp, "lenet": lenet,
 }  # fmt: skip
 
 

@@ -108,6 +108,11 @@ def random() -> None:
     n = 4_000_000
     rate("uniform", lambda: torch.rand(n), n * 1e3, "M/s")
     rate("randn", lambda: torch.randn(n), n * 1e3, "M/s")
+    shapes, means = torch.full((n,), 2.0), torch.full((n,), 12.0)
+    rate("gamma", lambda: torch._standard_gamma(shapes), n * 1e3, "M/s")
+    rate("poisson", lambda: torch.poisson(means), n * 1e3, "M/s")
+    weights = torch.full((1000, 100), 0.01)
+    rate("multinomial", lambda: torch.multinomial(weights, 100, replacement=True), 1e8, "M/s")
 
 
 def products() -> None:
@@ -116,6 +121,18 @@ def products() -> None:
     c, d = torch.rand(32, 256, 256), torch.rand(32, 256, 256)
     rate("batch_dot_256", lambda: torch.bmm(c, d), 2 * 32 * 256**3, "GFLOP/s")
     rate("batch_dot_256_t", lambda: torch.bmm(c, d.transpose(1, 2)), 2 * 32 * 256**3, "GFLOP/s")
+
+
+def factorizations() -> None:
+    square = torch.rand(512, 512)
+    positive = square @ square.T + torch.eye(512) * 512
+    lower = torch.linalg.cholesky(positive)
+    n3 = 512**3
+    rate("potrf_512", lambda: torch.linalg.cholesky(positive), n3 / 3, "GFLOP/s")
+    rate("trsm_512", lambda: torch.linalg.solve_triangular(lower, square, upper=False), n3, "GFLOP/s")
+    rate("inverse_512", lambda: torch.linalg.inv(positive), 2 * n3, "GFLOP/s")
+    rate("gelqf_512", lambda: torch.linalg.qr(square.T), 8 / 3 * n3, "GFLOP/s")
+    rate("syevd_512", lambda: torch.linalg.eigh(positive), 9 * n3, "GFLOP/s")
 
 
 def convolution() -> None:
@@ -172,7 +189,7 @@ def lenet() -> None:
 
 GROUPS = {
     "small": small_calls, "memory": memory_bound, "movement": movement, "normalization": normalization, "order": order,
-    "random": random, "dot": products, "convolution": convolution, "mlp": mlp, "lenet": lenet,
+    "random": random, "dot": products, "linalg": factorizations, "convolution": convolution, "mlp": mlp, "lenet": lenet,
 }  # fmt: skip
 
 

@@ -240,15 +240,18 @@ struct Multinomial {
     });
     auto* positions = static_cast<int64_t*>(call.out[1]);
     parallel_for(rows * draws, 64, cost, [&](int64_t begin, int64_t end) {
+      int64_t row = begin / draws * classes, row_end = (begin / draws + 1) * draws;
       for_each_stream(call, begin, end, [&](int64_t j, PhiloxStream& random) {
-        const int64_t row = j / draws * classes;
+        if (j == row_end) row += classes, row_end += draws;
         positions[j] = row + choose(sums + row, random.uniform());
       });
     });
     visit_dtype(out_dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;
       T* out = static_cast<T*>(call.out[0]);
-      for (int64_t j = 0; j < rows * draws; ++j) out[j] = static_cast<T>(positions[j] % classes);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t j = r * draws; j < (r + 1) * draws; ++j)
+          out[j] = static_cast<T>(positions[j] - r * classes);
     });
   }
 
@@ -268,12 +271,14 @@ struct Multinomial {
             std::to_string(total));
     }
   }
+  // The first class whose sum lies above u * total; a binary search without branches.
   int64_t choose(const double* sums, double u) const {
-    const double* end = sums + classes;
-    const double* found = std::upper_bound(sums, end, u * end[-1]);
-    if (found == end)
-      found = std::lower_bound(sums, end, end[-1]);  // u * total rounded up to total
-    return found - sums;
+    const double total = sums[classes - 1], x = u * total;
+    const double* base = sums;
+    for (int64_t n = classes; n > 1; n -= n / 2) base = base[n / 2 - 1] <= x ? base + n / 2 : base;
+    const int64_t found = base - sums + (*base <= x);
+    if (found < classes) return found;
+    return std::lower_bound(sums, sums + classes, total) - sums;  // u * total rounded up to total
   }
 };
 
