@@ -39,7 +39,10 @@ struct Windows {
     fill(stride, p.ints("stride"));
     fill(dilate, p.ints("dilate"));
     fill(pad, p.ints("pad"));
+    constexpr int64_t kMost = (int64_t{1} << 31) - 1;  // products of two stay in 64 bits
     for (size_t i = 0; i < 3; ++i) {
+      if (std::max({kernel[i], stride[i], dilate[i], pad[i]}) > kMost)
+        throw std::invalid_argument("window parameters must be below 2**31");
       const int64_t room = image[i] + 2 * pad[i] - dilate[i] * (kernel[i] - 1) - 1;
       if (kernel[i] < 1 || stride[i] < 1 || dilate[i] < 1 || pad[i] < 0 || room < 0)
         throw std::invalid_argument("the kernel does not fit the padded image");
@@ -47,6 +50,17 @@ struct Windows {
     }
   }
   static int64_t size(const Size& s) { return s[0] * s[1] * s[2]; }
+
+  // Throws unless `columns` has exactly the elements of the matrix of all windows.
+  void check_columns(const mx_tensor_type& columns) const {
+    int64_t count = planes;
+    for (const Size& sizes : {kernel, out})
+      for (int64_t n : sizes)
+        if (__builtin_mul_overflow(count, n, &count))
+          throw std::invalid_argument("the windows have more than 2**63 elements");
+    if (numel(columns) != count)
+      throw std::invalid_argument("the columns must have an element for each one of each window");
+  }
 
   // The part [begin, end) of an output axis whose windows read inside of the image at kernel
   // position k.
@@ -89,6 +103,7 @@ struct Im2Col {
   double cost;
   Im2Col(const mx_signature& sig, mx_prepared& plan)
       : windows(sig, sig.in[0]), element(element_size(sig.in[0].dtype)) {
+    windows.check_columns(sig.out[0]);
     if (sig.in[0].dtype != sig.out[0].dtype) throw Unsupported("data and output differ in dtype");
     plan.cost_ns = cost = 50 + static_cast<double>(byte_size(sig.out[0])) / 3;
   }
@@ -133,9 +148,7 @@ struct Col2Im {
   Col2Im(const mx_signature& sig, mx_prepared& plan)
       : windows(sig, sig.out[0]), dtype(sig.out[0].dtype) {
     if (sig.in[0].dtype != dtype) throw Unsupported("data and output differ in dtype");
-    const int64_t columns = Windows::size(windows.kernel) * Windows::size(windows.out);
-    if (numel(sig.in[0]) != windows.planes * columns)
-      throw std::invalid_argument("data must have a column for each window");
+    windows.check_columns(sig.in[0]);
     plan.cost_ns = cost = 50 + static_cast<double>(byte_size(sig.in[0])) / 3;
   }
   void operator()(const mx_call& call) const {

@@ -67,3 +67,12 @@ def test_no_images(shape):
     (y,) = call("_im2col", [(np.zeros(shape, np.float32), "float32")], [("float32", columns)], **params)
     (x,) = call("_col2im", [(y, "float32")], [("float32", shape)], **params)
     assert x.shape == shape
+
+
+@pytest.mark.parametrize("changed", [{"kernel": (2, 3)}, {"pad": (1, 1)}, {"dilate": (2**62, 1)}, {"stride": (0, 1)}])
+def test_columns_of_another_size_are_refused(changed):
+    params = {"kernel": (2, 2), "stride": (1, 1), "dilate": (1, 1), "pad": (0, 0), **changed}
+    image, columns = np.zeros((1, 1, 4, 4), np.float32), np.zeros((1, 4, 9), np.float32)
+    for op, given, out in (("_im2col", image, columns), ("_col2im", columns, image)):
+        with pytest.raises((RuntimeError, ValueError)):
+            call(op, [(given, "float32")], [("float32", out.shape)], **params)
