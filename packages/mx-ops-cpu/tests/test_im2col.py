@@ -69,7 +69,7 @@ def test_no_images(shape):
     assert x.shape == shape
 
 
-@pytest.mark.parametrize("changed", [{"kernel": (2, 3)}, {"pad": (1, 1)}, {"dilate": (2**62, 1)}, {"stride": (0, 1)}])
+@pytest.mark.parametrize("changed", [{"kernel": (1, 2)}, {"pad": (1, 1)}, {"dilate": (2**62, 1)}, {"stride": (0, 1)}])
 def test_columns_of_another_size_are_refused(changed):
     params = {"kernel": (2, 2), "stride": (1, 1), "dilate": (1, 1), "pad": (0, 0), **changed}
     image, columns = np.zeros((1, 1, 4, 4), np.float32), np.zeros((1, 4, 9), np.float32)
