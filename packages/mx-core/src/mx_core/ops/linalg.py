@@ -311,8 +311,8 @@ def _(F, dy, y, A):
 def _linalg_inverse(F, A: Tensor) -> Tensor:
     """The inverse of A, (batch..., n, n). Raises MXNetError, when the result is used, for a singular matrix.
 
-    >>> mx.nd.linalg.inverse(mx.nd.array([[2, 1], [0, 4]])).asnumpy().tolist()
-    [[0.5, -0.125], [0.0, 0.25]]
+    >>> mx.nd.linalg.inverse(mx.nd.array([[2, 1], [1, 1]])).asnumpy().tolist()
+    [[1.0, -1.0], [-1.0, 2.0]]
     """
     return F._inverse(A)
 
