@@ -15,7 +15,7 @@ from typing import Any
 from ..dtypes import name_of
 from ..errors import MXNetError, ShapeError
 from ..op.definition import OpDef, get_op
-from ..op.inference import RULE_ERRORS, Inference, infer_with, unfit
+from ..op.inference import RULE_ERRORS, Inference, infer_with, named_after, unfit
 from ..op.params import DType
 from ..op.pointwise import OPCODES
 from ..op.primitives import BROADCAST, CAST, FULL, REDUCE, VIEW
@@ -146,8 +146,8 @@ class Tracer:
         params = {**static, **dict(zip(names, runtime, strict=True))} if names else static
         try:
             result = opdef.function(self, *([list(inputs)] if opdef.variadic else inputs), **params)
-        except MXNetError:
-            raise
+        except MXNetError as error:
+            raise named_after(opdef, error) from error.__cause__
         except RULE_ERRORS as error:
             raise unfit(opdef, inputs, params, error) from error
         outputs = (result,) if result.__class__ is Value else tuple(result) if result is not None else ()

@@ -21,7 +21,7 @@ from .pointwise import OPCODES
 if TYPE_CHECKING:
     from .definition import OpDef
 
-__all__ = ["RULE_ERRORS", "Inference", "Slot", "infer_types", "infer_with", "is_complete", "unfit"]
+__all__ = ["RULE_ERRORS", "Inference", "Slot", "infer_types", "infer_with", "is_complete", "named_after", "unfit"]
 
 _MAX = (1 << 63) - 1
 _WHERE = OPCODES["where"][0]
@@ -223,7 +223,8 @@ class Inference:
                 result[offset + i] = max(dim, other)
             else:
                 self.fail_shape(
-                    f"shapes {_show(a)} and {_show(b)} do not broadcast: dimensions must be equal or 1, counted from the last"
+                    f"shapes {_show(a)} and {_show(b)} do not broadcast: dimensions must be equal or 1, counted from the "
+                    "last. Use expand_dims, reshape or transpose"
                 )
         return tuple(result)
 
@@ -307,6 +308,18 @@ def unfit(opdef: OpDef, inputs: Sequence[Any], params: dict[str, Any], error: Ex
         f"[{opdef.name}] does not take inputs of these types with these parameters: {', '.join(types) or 'none'}{given} "
         f"({type(error).__name__}: {error}). Compare them with help(mx.nd.{opdef.name})"
     )
+
+
+def named_after(opdef: OpDef, error: MXNetError) -> MXNetError:
+    """The error of a part (a primitive that users do not see) under the name of the operator whose body called it."""
+    from .definition import find_registered  # not at the top: it imports this module
+    from .parts import is_part
+
+    part, closed, rest = str(error).partition("] ")
+    inner = find_registered(part[1:]) if closed and part.startswith("[_") else None
+    if inner is None or inner is opdef or not is_part(inner):
+        return error
+    return type(error)(f"[{opdef.name}] {rest}")
 
 
 def infer_with(opdef: OpDef, t: Inference, inputs: Sequence[Any], params: dict[str, Any]) -> tuple[Any, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ..errors import ParameterError, ShapeError
+from ..dtypes import name_of
+from ..errors import DTypeError, ParameterError, ShapeError
 from ..op import Enum, OpDef, Positive, Tensor, op
 from ..op.inference import Inference, infer_with
 
@@ -49,6 +50,17 @@ def _(F, dy, y, a, b, bias, *, transpose_a, transpose_b):
 _Storage = Enum("default", "row_sparse", "csr")
 
 
+def _same_types(name, lhs, rhs):
+    """Raises DTypeError when the two arrays that are multiplied have different element types."""
+    if lhs.dtype != rhs.dtype:
+        wanted = name_of(lhs.dtype)
+        msg = (
+            f"[{name}] rhs must have element type {wanted} (as lhs), got {name_of(rhs.dtype)}. "
+            f"Cast it: .astype('{wanted}')"
+        )
+        raise DTypeError(msg)
+
+
 @op(method="dot")
 def dot(
     F,
@@ -78,9 +90,10 @@ def dot(
     if k != k_rhs:
         msg = (
             f"[dot] lhs {lhs.shape} and rhs {rhs.shape} do not fit (transpose_a={transpose_a}, transpose_b={transpose_b}): "
-            f"the summed axes have sizes {k} and {k_rhs}"
+            f"the summed axes have sizes {k} and {k_rhs}. Transpose one of them (transpose_a, transpose_b), or reshape it"
         )
         raise ShapeError(msg)
+    _same_types("dot", lhs, rhs)
     rows, columns = math.prod(left), math.prod(right)
     a = lhs.reshape((k, rows) if transpose_a else (rows, k))
     b = rhs.reshape((columns, k) if transpose_b else (k, columns))
@@ -109,9 +122,11 @@ def batch_dot(
     if k != k_rhs:
         msg = (
             f"[batch_dot] lhs {lhs.shape} and rhs {rhs.shape} do not fit (transpose_a={transpose_a}, "
-            f"transpose_b={transpose_b}): the summed axes have sizes {k} and {k_rhs}"
+            f"transpose_b={transpose_b}): the summed axes have sizes {k} and {k_rhs}. Transpose one of them (transpose_a, "
+            "transpose_b)"
         )
         raise ShapeError(msg)
+    _same_types("batch_dot", lhs, rhs)
     n = math.prod(batch)
     a, b = lhs.reshape((n, *lhs.shape[-2:])), rhs.reshape((n, *rhs.shape[-2:]))
     return F._matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b).reshape((*batch, rows, columns))
