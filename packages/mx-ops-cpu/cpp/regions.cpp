@@ -117,7 +117,7 @@ template <class T>
 Samples<T> samples(T start, T size, int64_t ratio, int64_t limit) {
   const double wanted = ratio > 0 ? static_cast<double>(ratio) : std::ceil(tame(static_cast<double>(size)));
   Samples<T> found{0, 0, static_cast<int64_t>(std::max(wanted, 0.0)), start, T(0)};
-  if (found.count == 0) return found;
+  if (found.count == 0 || !std::isfinite(size) || !std::isfinite(start)) return found;
   found.step = size / static_cast<T>(found.count);
   const double step = static_cast<double>(found.step), origin = static_cast<double>(start);
   double from = 0, to = static_cast<double>(found.count);

@@ -12,7 +12,7 @@ std::vector<mx_kernel> all_kernels() {
         indexing_kernels,   sort_kernels,         along_axis_kernels, im2col_kernels,
         matmul_kernels,     convolution_kernels,  pooling_kernels,    normalization_kernels,
         layer_norm_kernels, softmax_kernels,      recurrent_kernels,  ctc_kernels,
-        sampling_kernels,   region_kernels}) {
+        sampling_kernels,   region_kernels, detection_kernels}) {
     const std::vector<mx_kernel> kernels = family();
     all.insert(all.end(), kernels.begin(), kernels.end());
   }

@@ -23,6 +23,7 @@ PARTS = frozenset(
     "_convolution_backward_data _convolution_backward_weight _copy _digamma _exponential _identity_with_attr_like_rhs _isfinite "
     "_matmul _normal _pick _pooling _pooling_backward _randint _range _reduce _select _slice _slice_backward _slice_set _softrelu "
     "_transpose _uniform _where _col2im _count_in_bins _cumsum _im2col _put_along _put_rows _take_along "
+    "_bipartite_matching _box_nms _box_nms_backward _multibox_detection _multibox_target "
     "_bilinear_resize _bilinear_resize_backward _bilinear_sampler _bilinear_sampler_backward _correlation "
     "_correlation_backward _ctc_loss _ctc_loss_backward _recurrent _recurrent_backward _roi_align _roi_align_backward "
     "_roi_pooling _roi_pooling_backward _unpacked "

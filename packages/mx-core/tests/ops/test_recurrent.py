@@ -87,15 +87,28 @@ def parameter_count(mode, inputs, size, layers, directions, projection):
 def case(mode, layers=1, bidirectional=False, projection=None, lengths=None, t=4, n=3, **params):
     directions, size, inputs = 1 + bidirectional, 5, 3
     count = parameter_count(mode, inputs, size, layers, directions, projection)
-    arrays = [normal((t, n, inputs)), uniform(-0.5, 0.5, (count,)), normal((layers * directions, n, projection or size))]
+    arrays = [
+        normal((t, n, inputs)),
+        uniform(-0.5, 0.5, (count,)),
+        normal((layers * directions, n, projection or size)),
+    ]
     arrays.append(normal((layers * directions, n, size)) if mode == "lstm" else None)
     if lengths:
         arrays.append(fixed(lengths, "int32"))
         params["use_sequence_length"] = True
     if projection:
         params["projection_size"] = projection
-    params = {"mode": mode, "state_size": size, "num_layers": layers, "bidirectional": bidirectional, "state_outputs": True, **params}
-    tag = "-".join([mode, f"{layers}x{directions}", *(["projected"] if projection else []), *(["lengths"] if lengths else [])])
+    params = {
+        "mode": mode,
+        "state_size": size,
+        "num_layers": layers,
+        "bidirectional": bidirectional,
+        "state_outputs": True,
+        **params,
+    }
+    tag = "-".join(
+        [mode, f"{layers}x{directions}", *(["projected"] if projection else []), *(["lengths"] if lengths else [])]
+    )
     return OpCase("RNN", rnn, [tuple(arrays)], [params], tol={"float16": 1e-2}, id=f"RNN-{tag}-{t}-{n}")  # fmt: skip
 
 
@@ -183,7 +196,9 @@ def test_dropout_lies_between_layers_and_in_training_only():
 def test_one_output_unless_states_are_wanted():
     import mxnet as mx
 
-    y = mx.nd.RNN(mx.nd.ones((2, 1, 3)), mx.nd.ones((42,)), mx.nd.zeros((1, 1, 2)), mode="gru", state_size=2, num_layers=1)
+    y = mx.nd.RNN(
+        mx.nd.ones((2, 1, 3)), mx.nd.ones((42,)), mx.nd.zeros((1, 1, 2)), mode="gru", state_size=2, num_layers=1
+    )
     assert y.shape == (2, 1, 2)
 
 

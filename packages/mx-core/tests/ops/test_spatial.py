@@ -108,9 +108,7 @@ def roi_aligned(data, rois, pooled_size, spatial_scale, sample_ratio=-1, positio
     return y
 
 
-def correlation(
-    one, two, kernel_size=1, max_displacement=1, stride1=1, stride2=1, pad_size=0, is_multiply=True
-):
+def correlation(one, two, kernel_size=1, max_displacement=1, stride1=1, stride2=1, pad_size=0, is_multiply=True):
     p, q = (np.pad(v, [(0, 0), (0, 0), (pad_size,) * 2, (pad_size,) * 2]) for v in (one, two))
     n, c, h, w = p.shape
     border = max_displacement + kernel_size // 2
@@ -131,13 +129,21 @@ IMAGES = normal((2, 3, 4, 5))
 GRID = uniform(-1.3, 1.3, (2, 2, 3, 4))
 AFFINE = {"transform_type": "affine", "target_shape": (3, 4)}
 SAMPLER = {"sampler_type": "bilinear", **AFFINE}
-ROIS = fixed([[0, 0, 0, 7, 7], [1, 2, 1, 5, 9], [0, 3, 3, 3, 3], [1, -2, -2, 20, 20], [0, 5, 5, 2, 2], [-1, 0, 0, 2, 2], [9, 1, 1, 2, 2]])
+ROIS = fixed(
+    [
+        [0, 0, 0, 7, 7],
+        [1, 2, 1, 5, 9],
+        [0, 3, 3, 3, 3],
+        [1, -2, -2, 20, 20],
+        [0, 5, 5, 2, 2],
+        [-1, 0, 0, 2, 2],
+        [9, 1, 1, 2, 2],
+    ]
+)
 INSIDE = fixed([[0, 0, 0, 7.3, 7.9], [1, 2.2, 1.4, 5.5, 9], [1, -2.3, -2, 20, 20]])
 POOL = {"pooled_size": (2, 3), "spatial_scale": 0.5}
 TOL = {"tol": {"float16": 1.5e-2}}
 FLOW_TOL = {"tol": {"float16": 1.5e-2, "float32": 1e-4}}
-
-
 
 
 CASES = [
@@ -190,7 +196,9 @@ def test_any_coordinates_are_survived(bad):
     import mxnet as mx
 
     x = mx.nd.ones((2, 4, 5, 5))
-    rois = mx.nd.array([[0, bad, 1, 3, 3], [0, 1, 1, bad, 3], [bad, 0, 0, 2, 2], [1, bad, bad, bad, bad], [0, -bad, -bad, bad, bad]])
+    rois = mx.nd.array(
+        [[0, bad, 1, 3, 3], [0, 1, 1, bad, 3], [bad, 0, 0, 2, 2], [1, bad, bad, bad, bad], [0, -bad, -bad, bad, bad]]
+    )
     places = mx.nd.full((2, 2, 3, 3), bad)
     x.attach_grad()
     for function in (

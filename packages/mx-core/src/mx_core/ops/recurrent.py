@@ -266,7 +266,9 @@ def _(
     if (state_cell is not None) != (mode == "lstm"):
         t.fail(f"mode '{mode}' takes {'an input' if mode == 'lstm' else 'no input'} state_cell")
     if (sequence_length is not None) != use_sequence_length:
-        t.fail(f"use_sequence_length={use_sequence_length} takes {'an' if use_sequence_length else 'no'} input sequence_length")
+        t.fail(
+            f"use_sequence_length={use_sequence_length} takes {'an' if use_sequence_length else 'no'} input sequence_length"
+        )
     t.float_type(data)
     dtype = t.same_dtype(data, parameters, state, state_cell)
     directions = 2 if bidirectional else 1

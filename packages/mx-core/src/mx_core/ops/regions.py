@@ -198,9 +198,7 @@ def Correlation(
         msg = f"[Correlation] data2 must have data1's shape {data1.shape}, got {data2.shape}"
         raise ShapeError(msg)
     if kernel_size % 2 == 0 or stride1 == 0 or stride2 == 0:
-        msg = (
-            f"[Correlation] kernel_size must be odd, stride1 and stride2 above 0, got {kernel_size}, {stride1}, {stride2}"
-        )
+        msg = f"[Correlation] kernel_size must be odd, stride1 and stride2 above 0, got {kernel_size}, {stride1}, {stride2}"
         raise ParameterError(msg)
     n, c, h, w = data1.shape
     border = 2 * (max_displacement + kernel_size // 2)

@@ -101,9 +101,7 @@ def GridGenerator(
     h, w = _target(target_shape, "GridGenerator")
     n = data.shape[0]
     rows = F._view(data, shape=(n, 2, 3))
-    by_x, by_y, offset = (
-        F._view(F.slice_axis(rows, axis=2, begin=k, end=k + 1), shape=(n, 2, 1, 1)) for k in range(3)
-    )
+    by_x, by_y, offset = (F._view(F.slice_axis(rows, axis=2, begin=k, end=k + 1), shape=(n, 2, 1, 1)) for k in range(3))
     # MXNet 1.x divides 0 by 0 where an axis has one pixel; here that pixel is the first, at -1.
     xs = _line(F, w, data.dtype, 3) * (2.0 / max(w - 1, 1)) - 1.0
     ys = _line(F, h, data.dtype, 2) * (2.0 / max(h - 1, 1)) - 1.0
@@ -204,7 +202,8 @@ def BilinearResize2D(
     """Images of another size, interpolated between pixels.
 
     data: (n, c, h, w).  mode: size (height and width, or h and w times scale_height and scale_width), like (those of
-    ``like``), odd_scale (odd sizes x become ``(x - 1) scale + 1``), to_even_down, to_even_up, to_odd_down, to_odd_up (the next such sizes).
+    ``like``), odd_scale (odd sizes x become ``(x - 1) scale + 1``), to_even_down, to_even_up, to_odd_down, to_odd_up
+    (the next such sizes).
     align_corners: corner pixels lie on corner pixels; otherwise the edges of the images on each other.
     """
     require_image("_contrib_BilinearResize2D", data)
@@ -225,13 +224,13 @@ def BilinearResize2D(
     else:
         new_h, new_w = _resized(mode, h, height, scale_height), _resized(mode, w, width, scale_width)
     if h == 0 or w == 0 or new_h < 1 or new_w < 1:
-        msg = f"[_contrib_BilinearResize2D] cannot resize {data.shape} to height {new_h} and width {new_w}: all must be above 0"
+        msg = f"[_contrib_BilinearResize2D] cannot resize {data.shape} to {new_h} x {new_w}: all must be above 0"
         raise ShapeError(msg)
     return F._bilinear_resize(data, height=new_h, width=new_w, align_corners=align_corners)
 
 
 def _bins(F, size, count, dtype):
-    """(size, count): the weight of element i in the mean of bin j, from floor(j size / count) to ceil((j + 1) size / count)."""
+    """(size, count): element i's weight in the mean of bin j, which is floor(j size / count) ... ceil((j + 1) size / count)."""
     places = F._view(F._range(start=0.0, step=1.0, repeat=1, count=size, dtype="float64"), shape=(size, 1))
     bins = F._view(F._range(start=0.0, step=1.0, repeat=1, count=count, dtype="float64"), shape=(1, count))
     begin = F.floor(bins * float(size) / float(count))
