@@ -279,37 +279,70 @@ struct Pooling {
 
 // ---- gradient -----------------------------------------------------------------------------------
 
+// Sixteen windows side by side, in registers.
+constexpr int64_t kSideBySide = 16;
+template <class T>
+struct Vector {
+  typedef T type __attribute__((vector_size(sizeof(T) * kSideBySide)));
+};
+
+// Elements 0, stride, 2 stride, ... of x.
+template <class T>
+MX_INLINE void load_strided(const T* x, int64_t stride, typename Vector<T>::type& out) {
+  using V = typename Vector<T>::type;
+  using Index =
+      typename Vector<std::conditional_t<sizeof(T) == 4, int32_t, int64_t>>::type;
+  if (stride == 1) {
+    std::memcpy(&out, x, sizeof(V));
+  } else if (stride == 2) {
+    V low, high;  // high ends at the last element used, so that nothing beyond it is read
+    std::memcpy(&low, x, sizeof(V));
+    std::memcpy(&high, x + kSideBySide - 1, sizeof(V));
+    constexpr Index even = {0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31};
+#ifdef __clang__
+    out = __builtin_shufflevector(low, high, 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29,
+                                  31);
+#else
+    out = __builtin_shuffle(low, high, even);
+#endif
+  } else {
+    for (int64_t j = 0; j < kSideBySide; ++j) out[j] = x[j * stride];
+  }
+}
+
 // Where the first maximum of each window of an output row is: codes count the window's elements in
 // row-major order, -1 where none is above -inf. padded: data rows with -inf around them, one per
-// window row.
+// window row, which all windows up to a multiple of kSideBySide can read.
 template <class T, class Code>
-MX_INLINE void first_maximum_row(const PoolShape& s, const T* __restrict padded, int64_t rows,
-                                 T* __restrict best, Code* __restrict code) {
-  const int64_t n = s.out[2];
-  std::fill_n(best, n, kStart<T>);
-  std::fill_n(code, n, Code(-1));
+MX_INLINE void first_maximum_row(const PoolShape& s, const T* __restrict padded, int64_t line,
+                                 int64_t rows, Code* __restrict code) {
+  using V = typename Vector<T>::type;
+  using C = typename Vector<Code>::type;
   with_stride(
       s.stride[2], [&](auto stride) __attribute__((always_inline)) {
-        for (int64_t r = 0; r < rows; ++r) {
-          for (int64_t k = 0; k < s.kernel[2]; ++k) {
-            const T* line = padded + r * s.padded_width + k;
-            const Code here = static_cast<Code>(r * s.kernel[2] + k);
-            for (int64_t o = 0; o < n; ++o) {
-              const T value = line[o * stride];
-              code[o] = value > best[o] ? here : code[o];
-              best[o] = value > best[o] ? value : best[o];
+        for (int64_t o = 0; o < s.out[2]; o += kSideBySide) {
+          V best = V{} + kStart<T>;
+          C found = C{} - 1;
+          for (int64_t r = 0; r < rows; ++r) {
+            for (int64_t k = 0; k < s.kernel[2]; ++k) {
+              V value;
+              load_strided(padded + r * line + k + o * stride, stride, value);
+              const C above = value > best;
+              found = above ? C{} + static_cast<Code>(r * s.kernel[2] + k) : found;
+              best = above ? value : best;
             }
           }
+          std::memcpy(code + o, &found, sizeof(C));
         }
       });
 }
-MX_CLONES void first_maximum(const PoolShape& s, const float* padded, int64_t rows, float* best,
+MX_CLONES void first_maximum(const PoolShape& s, const float* padded, int64_t line, int64_t rows,
                              int32_t* code) {
-  first_maximum_row(s, padded, rows, best, code);
+  first_maximum_row(s, padded, line, rows, code);
 }
-MX_CLONES void first_maximum(const PoolShape& s, const double* padded, int64_t rows, double* best,
+MX_CLONES void first_maximum(const PoolShape& s, const double* padded, int64_t line, int64_t rows,
                              int64_t* code) {
-  first_maximum_row(s, padded, rows, best, code);
+  first_maximum_row(s, padded, line, rows, code);
 }
 
 // The commonest case at once: two rows of data, windows of 2 x 2 side by side, each written as a
@@ -410,13 +443,16 @@ struct PoolingBackward {
     std::vector<T> lines, row;
     std::vector<Code> code;
     std::vector<int64_t> places;  // of each code, relative to the window's first column
+    int64_t line;                 // elements of a row of `lines`
     explicit Scratch(const PoolShape& s)
-        : lines(static_cast<size_t>(s.padded_width *
-                                    (s.pool == Pool::maximum ? s.kernel[0] * s.kernel[1] : 1)),
-                kStart<T>),
-          row(static_cast<size_t>(s.out[2])),
-          code(static_cast<size_t>(s.out[2])),
-          places(static_cast<size_t>(s.kernel[0] * s.kernel[1] * s.kernel[2])) {}
+        : row(static_cast<size_t>(s.out[2])),
+          code(static_cast<size_t>(whole(s.out[2]))),
+          places(static_cast<size_t>(s.kernel[0] * s.kernel[1] * s.kernel[2])),
+          line(std::max(s.padded_width, (whole(s.out[2]) - 1) * s.stride[2] + s.kernel[2])) {
+      const int64_t rows = s.pool == Pool::maximum ? s.kernel[0] * s.kernel[1] : 1;
+      lines.assign(static_cast<size_t>(line * rows), kStart<T>);
+    }
+    static int64_t whole(int64_t n) { return (n + kSideBySide - 1) / kSideBySide * kSideBySide; }
   };
 
   // Maxima of windows of 2 x 2, side by side, none over an edge.
@@ -464,12 +500,12 @@ struct PoolingBackward {
     for (int64_t d = depth.begin; d < depth.end; ++d) {
       for (int64_t h = height.begin; h < height.end; ++h, ++rows) {
         const int64_t first = (d * s.size[1] + h) * width;
-        std::copy_n(plane + first, width, scratch.lines.data() + rows * s.padded_width + s.pad[2]);
+        std::copy_n(plane + first, width, scratch.lines.data() + rows * scratch.line + s.pad[2]);
         for (int64_t k = 0; k < s.kernel[2]; ++k)
           scratch.places[static_cast<size_t>(rows * s.kernel[2] + k)] = first + k - s.pad[2];
       }
     }
-    first_maximum(s, scratch.lines.data(), rows, scratch.row.data(), scratch.code.data());
+    first_maximum(s, scratch.lines.data(), scratch.line, rows, scratch.code.data());
     const int64_t* places = scratch.places.data();
     const Code* codes = scratch.code.data();
     for (int64_t o = 0; o < s.out[2]; ++o) {

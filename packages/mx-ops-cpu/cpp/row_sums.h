@@ -16,6 +16,24 @@ struct Sums {
   double first = 0, second = 0;
 };
 
+// The sum over n contiguous elements of f(i).
+template <class T, class F>
+MX_INLINE double sum_of(int64_t n, F&& f) {
+  double sum = 0;
+  for (int64_t from = 0; from < n; from += kBlock) {
+    const int64_t end = std::min(n, from + kBlock);
+    T a[kLanes] = {};
+    int64_t i = from;
+    for (; i + kLanes <= end; i += kLanes)
+      for (int64_t j = 0; j < kLanes; ++j) a[j] += f(i + j);
+    for (int64_t j = 0; j < end - i; ++j) a[j] += f(i + j);
+    for (int64_t width = kLanes / 2; width > 0; width /= 2)
+      for (int64_t j = 0; j < width; ++j) a[j] += a[j + width];
+    sum += static_cast<double>(a[0]);
+  }
+  return sum;
+}
+
 // Sums over n contiguous elements of first(i) and second(i), which f(i) returns as a pair of T.
 template <class T, class F>
 MX_INLINE Sums sum_pairs(int64_t n, F&& f) {

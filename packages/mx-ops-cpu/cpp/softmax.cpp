@@ -219,12 +219,9 @@ struct Softmax {
 // The sum of a[i] b[i]; of a[i] with b null.
 template <bool product, class T>
 MX_INLINE T row_sum(const T* __restrict a, const T* __restrict b, int64_t n) {
-  const Sums sums = sum_pairs<T>(
-      n, [&](int64_t i, T & u, T & v) __attribute__((always_inline)) {
-        u = product ? a[i] * b[i] : a[i];
-        v = T(0);
-      });
-  return static_cast<T>(sums.first);
+  const auto term = [&](int64_t i)
+                        __attribute__((always_inline)) { return product ? a[i] * b[i] : a[i]; };
+  return static_cast<T>(sum_of<T>(n, term));
 }
 
 // softmax: dx = (dy - sum dy y) y scale; log_softmax: dx = (dy - e^y sum dy) scale.
