@@ -159,6 +159,7 @@ CASES = [
         (SMALL, {**ONE, "use_sequence_length": True}, "takes an input sequence_length"),
         (SMALL, {**ONE, "projection_size": 1}, "projection_size is the LSTM's only"),
         (SMALL, {**ONE, "state_size": 0}, "state_size must be > 0"),
+        (SMALL, {**ONE, "num_layers": 2**31}, "parameters must have shape"),
         (SMALL, {**ONE, "p": 1.5}, "p must be in [0, 1]"),
     ]),
     OpCase("CTCLoss", ctc, [(normal((4, 2, 3)), LABELS)], [{}], id="CTCLoss-first", errors=[

@@ -276,8 +276,10 @@ def _(
     t.ndim(data, 3)
     steps, n, inputs = (-1, -1, -1) if data.shape is None else data.shape
     if inputs >= 0:
-        shapes = _part_shapes(mode, inputs, state_size, num_layers, bidirectional, projection_size)
-        t.unify_shape(parameters, (sum(map(t.product, shapes)),), "(number of all weights and biases,)")
+        rows = _GATES[mode] * state_size
+        deeper = (num_layers - 1) * (size * directions + size + 2)
+        count = directions * (rows * (inputs + size + 2 + deeper) + num_layers * (projection_size or 0) * state_size)
+        t.unify_shape(parameters, (t.product((count,)),), "(number of all weights and biases,)")
     t.unify_shape(state, (num_layers * directions, n, size), "(layers * directions, n, state size)")
     if state_cell is not None:
         t.unify_shape(state_cell, (num_layers * directions, n, state_size), "(layers * directions, n, state_size)")

@@ -226,11 +226,14 @@ def BilinearResize2D(
     if h == 0 or w == 0 or new_h < 1 or new_w < 1:
         msg = f"[_contrib_BilinearResize2D] cannot resize {data.shape} to {new_h} x {new_w}: all must be above 0"
         raise ShapeError(msg)
+    if max(new_h, new_w) >= 2**24:
+        msg = f"[_contrib_BilinearResize2D] height and width must be less than 2**24, got {new_h} and {new_w}"
+        raise ParameterError(msg)
     return F._bilinear_resize(data, height=new_h, width=new_w, align_corners=align_corners)
 
 
 def _bins(F, size, count, dtype):
-    """(size, count): element i's weight in the mean of bin j, which is floor(j size / count) ... ceil((j + 1) size / count)."""
+    """(size, count): i's weight in the mean of bin j, from floor(j size / count) to ceil((j + 1) size / count)."""
     places = F._view(F._range(start=0.0, step=1.0, repeat=1, count=size, dtype="float64"), shape=(size, 1))
     bins = F._view(F._range(start=0.0, step=1.0, repeat=1, count=count, dtype="float64"), shape=(1, count))
     begin = F.floor(bins * float(size) / float(count))
