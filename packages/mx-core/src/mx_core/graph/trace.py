@@ -269,7 +269,10 @@ def trace_op(
     keep: Callable[[OpDef], bool] = _never,
     n_scalars: int | None = None,
 ) -> Graph:
-    """The graph of one call. n_scalars: with those of tuples, default len(runtime). in_types: ``(dtype, shape)`` or None for an absent input; graph inputs are the present ones."""
+    """The graph of one call; its inputs are the present ones.
+
+    in_types: ``(dtype, shape)``, or None for an absent input.  n_scalars: with those of tuples, default len(runtime).
+    """
     count = len(runtime) if n_scalars is None else n_scalars
     tracer = Tracer(Graph(opdef.name, count), is_train, keep)
     return _trace(opdef, static, runtime, in_types, tracer, False)

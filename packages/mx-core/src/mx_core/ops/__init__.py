@@ -43,8 +43,8 @@ from . import (
 from . import aliases  # last: it names what the others define  # isort: skip
 
 __all__ = [
-    "aliases", "attention", "binary", "convolution", "counting", "creation", "ctc", "deconvolution", "detection", "dynamic", "elementwise",
-    "indexing", "internal", "legacy", "linalg", "linear", "loss", "nn", "normalization", "optimizer",
-    "optimizer_multi", "optimizer_norms", "ordering", "passing", "pdf", "random", "recurrent", "reduce", "regions",
-    "sampling", "scatter", "sequence", "shape", "slicing", "spatial", "windows",
+    "aliases", "attention", "binary", "convolution", "counting", "creation", "ctc", "deconvolution", "detection",
+    "dynamic", "elementwise", "indexing", "internal", "legacy", "linalg", "linear", "loss", "nn", "normalization",
+    "optimizer", "optimizer_multi", "optimizer_norms", "ordering", "passing", "pdf", "random", "recurrent", "reduce",
+    "regions", "sampling", "scatter", "sequence", "shape", "slicing", "spatial", "windows",
 ]  # fmt: skip
