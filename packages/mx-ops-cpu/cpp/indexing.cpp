@@ -186,7 +186,8 @@ struct Take {
     if (bytes == 0) return;
     parallel_for(view.outer * n, 1, cost, [&](int64_t begin, int64_t end) {
       // Rows at random places wait for memory: they are asked for a few rows ahead.
-      const int64_t ahead = bytes > 4096 ? 0 : std::min<int64_t>(16, 4096 / static_cast<int64_t>(bytes));
+      const int64_t ahead =
+          bytes > 4096 ? 0 : std::min<int64_t>(16, 4096 / static_cast<int64_t>(bytes));
       const auto row = [&](int64_t at) {
         const int64_t from = (at / n) * view.size + places[at % n];
         return data + static_cast<size_t>(from) * bytes;

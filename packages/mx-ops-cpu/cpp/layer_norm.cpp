@@ -165,8 +165,8 @@ struct LayerNormBackward {
         const int64_t first = b * kRows, at = first * s.n;
         T* part = parts + b * 2 * s.n;
         std::fill_n(part, 2 * s.n, T(0));
-        backward(dy + at, x + at, gamma, mean + first, deviation + first, dx + at, part,
-                 part + s.n, std::min(kRows, s.rows - first), s.n);
+        backward(dy + at, x + at, gamma, mean + first, deviation + first, dx + at, part, part + s.n,
+                 std::min(kRows, s.rows - first), s.n);
       }
     });
     T* dgamma = static_cast<T*>(call.out[1]);

@@ -290,8 +290,7 @@ struct Vector {
 template <class T>
 MX_INLINE void load_strided(const T* x, int64_t stride, typename Vector<T>::type& out) {
   using V = typename Vector<T>::type;
-  using Index =
-      typename Vector<std::conditional_t<sizeof(T) == 4, int32_t, int64_t>>::type;
+  using Index = typename Vector<std::conditional_t<sizeof(T) == 4, int32_t, int64_t>>::type;
   if (stride == 1) {
     std::memcpy(&out, x, sizeof(V));
   } else if (stride == 2) {
@@ -478,7 +477,8 @@ struct PoolingBackward {
       std::fill(upper + 2 * n, upper + width, T(0));
       std::fill(lower + 2 * n, lower + width, T(0));
       for (int64_t o = 0; without && o < n; ++o) {
-        if (upper[2 * o] != 0 || upper[2 * o + 1] != 0 || lower[2 * o] != 0 || lower[2 * o + 1] != 0)
+        if (upper[2 * o] != 0 || upper[2 * o + 1] != 0 || lower[2 * o] != 0 ||
+            lower[2 * o + 1] != 0)
           continue;
         const int64_t corner = at + 2 * o;
         for (int64_t place : {corner, corner + 1, corner + width, corner + width + 1}) {

@@ -9,8 +9,9 @@
 
 namespace mx::cpu {
 
-inline constexpr int64_t kLanes = 64;    // partial sums of a loop
-inline constexpr int64_t kBlock = 4096;  // elements added before the lanes are emptied into a double
+inline constexpr int64_t kLanes = 64;  // partial sums of a loop
+inline constexpr int64_t kBlock =
+    4096;  // elements added before the lanes are emptied into a double
 
 struct Sums {
   double first = 0, second = 0;

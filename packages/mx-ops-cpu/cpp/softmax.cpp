@@ -219,8 +219,9 @@ struct Softmax {
 // The sum of a[i] b[i]; of a[i] with b null.
 template <bool product, class T>
 MX_INLINE T row_sum(const T* __restrict a, const T* __restrict b, int64_t n) {
-  const auto term = [&](int64_t i)
-                        __attribute__((always_inline)) { return product ? a[i] * b[i] : a[i]; };
+  const auto term = [&](int64_t i) __attribute__((always_inline)) {
+    return product ? a[i] * b[i] : a[i];
+  };
   return static_cast<T>(sum_of<T>(n, term));
 }
 
@@ -239,11 +240,11 @@ MX_INLINE void gradient_rows(const T* dy, const T* y, T* dx, int64_t rows, int64
   }
 }
 
-#define MX_SOFTMAX_GRADIENT(T)                                                               \
-  MX_CLONES void gradients_of(const T* dy, const T* y, T* dx, int64_t rows, int64_t n,       \
-                              T scale, bool logarithm) {                                     \
-    logarithm ? gradient_rows<true>(dy, y, dx, rows, n, scale)                               \
-              : gradient_rows<false>(dy, y, dx, rows, n, scale);                             \
+#define MX_SOFTMAX_GRADIENT(T)                                                                  \
+  MX_CLONES void gradients_of(const T* dy, const T* y, T* dx, int64_t rows, int64_t n, T scale, \
+                              bool logarithm) {                                                 \
+    logarithm ? gradient_rows<true>(dy, y, dx, rows, n, scale)                                  \
+              : gradient_rows<false>(dy, y, dx, rows, n, scale);                                \
   }
 MX_SOFTMAX_GRADIENT(float)
 MX_SOFTMAX_GRADIENT(double)
@@ -282,12 +283,13 @@ struct SoftmaxBackward {
 }  // namespace
 
 std::vector<mx_kernel> softmax_kernels() {
-  return {mx_kernel{"_softmax_backward",
-                    prepare_float<SoftmaxBackward<float, false>, SoftmaxBackward<double, false>>, 0},
-          mx_kernel{"_log_softmax_backward",
-                    prepare_float<SoftmaxBackward<float, true>, SoftmaxBackward<double, true>>, 0},
-          mx_kernel{"softmax", prepare_float<Softmax<float, false>, Softmax<double, false>>, 0},
-          mx_kernel{"log_softmax", prepare_float<Softmax<float, true>, Softmax<double, true>>, 0}};
+  return {
+      mx_kernel{"_softmax_backward",
+                prepare_float<SoftmaxBackward<float, false>, SoftmaxBackward<double, false>>, 0},
+      mx_kernel{"_log_softmax_backward",
+                prepare_float<SoftmaxBackward<float, true>, SoftmaxBackward<double, true>>, 0},
+      mx_kernel{"softmax", prepare_float<Softmax<float, false>, Softmax<double, false>>, 0},
+      mx_kernel{"log_softmax", prepare_float<Softmax<float, true>, Softmax<double, true>>, 0}};
 }
 
 }  // namespace mx::cpu
