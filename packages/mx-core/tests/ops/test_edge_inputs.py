@@ -17,6 +17,7 @@ CASES = int(os.environ.get("MX_EDGE_CASES", "100"))
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
+@pytest.mark.skipif(os.environ.get("MX_TEST_DEVICES") == "gpu", reason="the cases run on cpu(0)")
 def test_every_call_ends_in_a_result_or_an_error_that_says_why():
     """MX_EDGE_CASES=2000 tries more cases of each operator."""
     failures = find_failures(operator_names(), CASES, jobs=2)
