@@ -1,4 +1,5 @@
-// _ctc_loss and its gradient: connectionist temporal classification (Graves et al. 2006), in logarithms.
+// _ctc_loss and its gradient: connectionist temporal classification (Graves et al. 2006), in
+// logarithms.
 //
 // data (t, n, k) before softmax; label (n, l) of any element type, ended by the padding value or by
 // label lengths. A sequence too short for its label has loss 0 and gradient 0. Labels that are no
@@ -37,7 +38,8 @@ class Ctc {
     blank_first_ = params.boolean("blank_first");
     has_data_lengths_ = params.boolean("has_data_lengths");
     has_label_lengths_ = params.boolean("has_label_lengths");
-    if (data.ndim != 3 || label.ndim != 2) throw std::invalid_argument("expects (t, n, k) and (n, l)");
+    if (data.ndim != 3 || label.ndim != 2)
+      throw std::invalid_argument("expects (t, n, k) and (n, l)");
     t = data.shape[0];
     n = data.shape[1];
     k = data.shape[2];
@@ -82,8 +84,8 @@ class Ctc {
     }
   }
 
-  // ln of the probability of all ways to be in each state after `time` steps, the step itself counted.
-  // backwards: of all ways from the step (counted) to the end.
+  // ln of the probability of all ways to be in each state after `time` steps, the step itself
+  // counted. backwards: of all ways from the step (counted) to the end.
   void walk(const States& at, const double* logs, double* ways, bool backwards) const {
     const auto s = static_cast<int64_t>(at.classes.size());
     std::fill_n(ways, at.t * s, kImpossible);
@@ -116,7 +118,10 @@ class Ctc {
     return s > 1 ? log_add(end[s - 1], end[s - 2]) : end[0];
   }
 
-  double cost_ns() const { return static_cast<double>(t * n) * (static_cast<double>(k) * 12.0 + 40.0 * (2 * static_cast<double>(l) + 1)); }
+  double cost_ns() const {
+    return static_cast<double>(t * n) *
+           (static_cast<double>(k) * 12.0 + 40.0 * (2 * static_cast<double>(l) + 1));
+  }
 
   int64_t t, n, k, l, blank;
 
@@ -184,13 +189,16 @@ struct CtcLossBackward : Ctc<T> {
           const double* step = logs.data() + time * k;
           for (int64_t i = 0; i < s; ++i) {
             const int64_t what = at.classes[static_cast<size_t>(i)];
-            const double ways = from_start[static_cast<size_t>(time * s + i)] + to_end[static_cast<size_t>(time * s + i)];
+            const double ways = from_start[static_cast<size_t>(time * s + i)] +
+                                to_end[static_cast<size_t>(time * s + i)];
             // Both counts contain the step's own probability.
-            if (what >= 0 && ways != kImpossible) mass[static_cast<size_t>(what)] += std::exp(ways - step[what] - total);
+            if (what >= 0 && ways != kImpossible)
+              mass[static_cast<size_t>(what)] += std::exp(ways - step[what] - total);
           }
           T* out = dx + (time * this->n + row) * k;
           for (int64_t i = 0; i < k; ++i)
-            out[i] = static_cast<T>((std::exp(step[i]) - mass[static_cast<size_t>(i)]) * static_cast<double>(dy[row]));
+            out[i] = static_cast<T>((std::exp(step[i]) - mass[static_cast<size_t>(i)]) *
+                                    static_cast<double>(dy[row]));
         }
       }
     });
@@ -201,7 +209,8 @@ struct CtcLossBackward : Ctc<T> {
 
 std::vector<mx_kernel> ctc_kernels() {
   return {mx_kernel{"_ctc_loss", prepare_float<CtcLoss<float>, CtcLoss<double>>, 0},
-          mx_kernel{"_ctc_loss_backward", prepare_float<CtcLossBackward<float>, CtcLossBackward<double>>, 0}};
+          mx_kernel{"_ctc_loss_backward",
+                    prepare_float<CtcLossBackward<float>, CtcLossBackward<double>>, 0}};
 }
 
 }  // namespace mx::cpu

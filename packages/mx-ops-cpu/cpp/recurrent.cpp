@@ -1,8 +1,10 @@
-// _recurrent and its gradient: one layer of a recurrent network in one direction, over all time steps.
+// _recurrent and its gradient: one layer of a recurrent network in one direction, over all time
+// steps.
 //
-// The part of the gates that comes from the layer's input is computed before, in one product for all
-// steps; here each step adds its product with the state. Gates lie as cuDNN packs them: LSTM input,
-// forget, cell, output; GRU reset, update, new. With lengths, a sequence that is over keeps its state.
+// The part of the gates that comes from the layer's input is computed before, in one product for
+// all steps; here each step adds its product with the state. Gates lie as cuDNN packs them: LSTM
+// input, forget, cell, output; GRU reset, update, new. With lengths, a sequence that is over keeps
+// its state.
 #include <algorithm>
 #include <cmath>
 
@@ -27,7 +29,8 @@ struct Clip {  // of the LSTM's cells
   T low, high;
 };
 
-// ---- one row of one step: h units ------------------------------------------------------------------
+// ---- one row of one step: h units
+// ------------------------------------------------------------------
 
 #define MX_LOOP _Pragma("GCC ivdep") for (int64_t j = 0; j < h; ++j)
 
@@ -120,34 +123,35 @@ MX_INLINE void plain_row_backward(int64_t h, T* __restrict dh, const T* __restri
 }
 
 // The same over rows [begin, end) that are not over yet, compiled for each instruction set.
-#define MX_ROWS(T)                                                                                \
-  MX_CLONES void lstm_step(int64_t h, T* gates, const T* c_before, T* c, T* out, Clip<T> clip) {  \
-    lstm_row(h, gates, c_before, c, out, clip);                                                   \
-  }                                                                                               \
-  MX_CLONES void gru_step(int64_t h, T* gates, const T* state_part, const T* before,              \
-                          T* hidden_new, T* out) {                                                \
-    gru_row(h, gates, state_part, before, hidden_new, out);                                       \
-  }                                                                                               \
-  MX_CLONES void plain_step(int64_t h, const T* gates, T* out, bool relu) {                       \
-    plain_row(h, gates, out, relu);                                                               \
-  }                                                                                               \
-  MX_CLONES void lstm_step_backward(int64_t h, const T* dh, T* dc, const T* gates,                \
-                                    const T* c_before, const T* c, T* da, Clip<T> clip) {         \
-    lstm_row_backward(h, dh, dc, gates, c_before, c, da, clip);                                   \
-  }                                                                                               \
-  MX_CLONES void gru_step_backward(int64_t h, T* dh, const T* gates, const T* hidden_new,         \
-                                   const T* before, T* da, T* ds) {                               \
-    gru_row_backward(h, dh, gates, hidden_new, before, da, ds);                                   \
-  }                                                                                               \
-  MX_CLONES void plain_step_backward(int64_t h, T* dh, const T* out, T* da, bool relu) {          \
-    plain_row_backward(h, dh, out, da, relu);                                                     \
+#define MX_ROWS(T)                                                                               \
+  MX_CLONES void lstm_step(int64_t h, T* gates, const T* c_before, T* c, T* out, Clip<T> clip) { \
+    lstm_row(h, gates, c_before, c, out, clip);                                                  \
+  }                                                                                              \
+  MX_CLONES void gru_step(int64_t h, T* gates, const T* state_part, const T* before,             \
+                          T* hidden_new, T* out) {                                               \
+    gru_row(h, gates, state_part, before, hidden_new, out);                                      \
+  }                                                                                              \
+  MX_CLONES void plain_step(int64_t h, const T* gates, T* out, bool relu) {                      \
+    plain_row(h, gates, out, relu);                                                              \
+  }                                                                                              \
+  MX_CLONES void lstm_step_backward(int64_t h, const T* dh, T* dc, const T* gates,               \
+                                    const T* c_before, const T* c, T* da, Clip<T> clip) {        \
+    lstm_row_backward(h, dh, dc, gates, c_before, c, da, clip);                                  \
+  }                                                                                              \
+  MX_CLONES void gru_step_backward(int64_t h, T* dh, const T* gates, const T* hidden_new,        \
+                                   const T* before, T* da, T* ds) {                              \
+    gru_row_backward(h, dh, gates, hidden_new, before, da, ds);                                  \
+  }                                                                                              \
+  MX_CLONES void plain_step_backward(int64_t h, T* dh, const T* out, T* da, bool relu) {         \
+    plain_row_backward(h, dh, out, da, relu);                                                    \
   }
 MX_ROWS(float)
 MX_ROWS(double)
 #undef MX_ROWS
 #undef MX_LOOP
 
-// ---- both kernels ----------------------------------------------------------------------------------
+// ---- both kernels
+// ----------------------------------------------------------------------------------
 
 // The sizes: steps t, rows n, units h, size p of the state (h without projection), gates g.
 template <class T>
@@ -161,15 +165,18 @@ struct Layer {
   Layer(const mx_signature& sig, const mx_tensor_type& gates, const mx_tensor_type& weight) {
     const Params params(sig);
     const auto text = params.text("mode");
-    mode = text == "lstm" ? Mode::lstm : text == "gru" ? Mode::gru
-           : text == "rnn_relu" ? Mode::relu : Mode::tanh;
+    mode = text == "lstm"       ? Mode::lstm
+           : text == "gru"      ? Mode::gru
+           : text == "rnn_relu" ? Mode::relu
+                                : Mode::tanh;
     g = mode == Mode::lstm ? 4 : mode == Mode::gru ? 3 : 1;
     reverse = params.boolean("reverse");
     projected = params.boolean("projected");
     has_lengths = params.boolean("has_lengths");
     clip = {static_cast<T>(params.number("clip_min", -HUGE_VAL)),
             static_cast<T>(params.number("clip_max", HUGE_VAL))};
-    if (gates.ndim != 3 || weight.ndim != 2) throw std::invalid_argument("expects (t, n, g h) gates");
+    if (gates.ndim != 3 || weight.ndim != 2)
+      throw std::invalid_argument("expects (t, n, g h) gates");
     t = gates.shape[0];
     n = gates.shape[1];
     h = gates.shape[2] / g;
@@ -223,8 +230,7 @@ struct Recurrent : Layer<T> {
       T* y = states + time * n * p;
       T* more = extra ? extra + time * n * h : nullptr;
       if (this->is_gru()) {
-        for (int64_t row = 0; row < n; ++row)
-          std::copy_n(bias, g * h, state_part + row * g * h);
+        for (int64_t row = 0; row < n; ++row) std::copy_n(bias, g * h, state_part + row * g * h);
         gemm(false, true, n, g * h, p, before, p, w, p, T(1), state_part, g * h);
       } else {
         gemm(false, true, n, g * h, p, before, p, w, p, T(1), a, g * h);
@@ -236,7 +242,8 @@ struct Recurrent : Layer<T> {
           if (this->is_lstm()) {
             lstm_step(h, a + row * g * h, c_before + row * h, more + row * h, to_row, this->clip);
           } else if (this->is_gru()) {
-            gru_step(h, a + row * g * h, state_part + row * g * h, before + row * h, more + row * h, to_row);
+            gru_step(h, a + row * g * h, state_part + row * g * h, before + row * h, more + row * h,
+                     to_row);
           } else {
             plain_step(h, a + row * h, to_row, this->mode == Mode::relu);
           }
@@ -257,7 +264,8 @@ struct Recurrent : Layer<T> {
   }
 };
 
-// in: by the states, by the last state, [lstm: by the last cells], states, h0, [lstm: c0], w, gates,
+// in: by the states, by the last state, [lstm: by the last cells], states, h0, [lstm: c0], w,
+// gates,
 //     [lstm: cells | gru: new gate's state part], [projection], [lengths]
 // out: by the input part, h0, [lstm: c0], w, [gru: state bias], [projection]
 template <class T>
@@ -266,7 +274,8 @@ struct RecurrentBackward : Layer<T> {
   using L::g, L::h, L::n, L::p, L::t;
   RecurrentBackward(const mx_signature& sig, mx_prepared& plan)
       : L(sig, sig.out[0], sig.out[Params(sig).text("mode") == "lstm" ? 3 : 2]) {
-    plan.workspace_bytes = sizeof(T) * static_cast<size_t>(state_parts() + totals() + 2 * full() + 1);
+    plan.workspace_bytes =
+        sizeof(T) * static_cast<size_t>(state_parts() + totals() + 2 * full() + 1);
     plan.cost_ns = 50 + 2 * static_cast<double>(t) * this->step_ns() + 2 * this->product_ns();
   }
   int64_t state_parts() const { return this->is_gru() ? t * n * g * h : 0; }
@@ -278,14 +287,16 @@ struct RecurrentBackward : Layer<T> {
     auto in = [&] { return static_cast<const T*>(call.in[at++]); };
     auto out = [&] { return static_cast<T*>(call.out[to++]); };
     const T *dstates = in(), *dh_last = in(), *dc_last = this->is_lstm() ? in() : nullptr;
-    const T *states = in(), *h0 = in(), *c0 = this->is_lstm() ? in() : nullptr, *w = in(), *gates = in();
+    const T *states = in(), *h0 = in(), *c0 = this->is_lstm() ? in() : nullptr, *w = in(),
+            *gates = in();
     const T* extra = this->is_lstm() || this->is_gru() ? in() : nullptr;
     const T* projection = this->projected ? in() : nullptr;
     const int32_t* lengths = this->has_lengths ? static_cast<const int32_t*>(call.in[at]) : nullptr;
     T *dx = out(), *dh = out(), *dc = this->is_lstm() ? out() : nullptr, *dw = out();
     T* dbias = this->is_gru() ? out() : nullptr;
     T* dprojection = this->projected ? out() : nullptr;
-    T* dparts = this->is_gru() ? static_cast<T*>(call.workspace) : dx;  // by the state's part of the gates
+    T* dparts =
+        this->is_gru() ? static_cast<T*>(call.workspace) : dx;  // by the state's part of the gates
     T* total = static_cast<T*>(call.workspace) + state_parts();
     T* dfull = total + totals();
     T* unprojected = dfull + full();
@@ -326,7 +337,8 @@ struct RecurrentBackward : Layer<T> {
                 unprojected[i * h + j] = gates[i * g * h + 3 * h + j] * std::tanh(c[j]);
             std::fill_n(dh + row * p, p, T(0));
           } else if (this->is_gru()) {
-            gru_step_backward(h, dh + row * h, gates + i * g * h, extra + i * h, before + row * h, da, ds);
+            gru_step_backward(h, dh + row * h, gates + i * g * h, extra + i * h, before + row * h,
+                              da, ds);
           } else {
             plain_step_backward(h, dh + row * h, states + i * h, da, this->mode == Mode::relu);
           }
@@ -340,11 +352,13 @@ struct RecurrentBackward : Layer<T> {
   }
 
  private:
-  // dw = sum over steps of dparts^T (state before), in two products: the first step's and the others'.
+  // dw = sum over steps of dparts^T (state before), in two products: the first step's and the
+  // others'.
   void sum_over_time(const T* dparts, const T* states, const T* h0, T* dw, T* dbias) const {
     const int64_t step = n * g * h, rest = t > 0 ? (t - 1) * n : 0;
     const int64_t first = this->step(0);
-    gemm(true, false, g * h, p, t > 0 ? n : 0, dparts + (t > 0 ? first * step : 0), g * h, h0, p, T(0), dw, p);
+    gemm(true, false, g * h, p, t > 0 ? n : 0, dparts + (t > 0 ? first * step : 0), g * h, h0, p,
+         T(0), dw, p);
     if (rest > 0)
       gemm(true, false, g * h, p, rest, dparts + (this->reverse ? 0 : step), g * h,
            states + (this->reverse ? n * p : 0), p, T(1), dw, p);

@@ -1,7 +1,7 @@
 // Kernels over regions of images: _roi_pooling, _roi_align and _correlation, with their gradients.
 //
-// A region is five numbers: the image's number and the corners x1, y1, x2, y2. Regions are data: any
-// number may come, NaN too; a region of no image gives 0.
+// A region is five numbers: the image's number and the corners x1, y1, x2, y2. Regions are data:
+// any number may come, NaN too; a region of no image gives 0.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -36,7 +36,8 @@ Window bin(int64_t i, int64_t bins, int64_t start, int64_t size, int64_t limit) 
   return {std::clamp<int64_t>(begin, 0, limit), std::clamp<int64_t>(end, 0, limit)};
 }
 
-// data (n, c, h, w), rois (r, 5) -> (r, c, ph, pw), and the int32 place of each maximum (-1: empty bin)
+// data (n, c, h, w), rois (r, 5) -> (r, c, ph, pw), and the int32 place of each maximum (-1: empty
+// bin)
 template <class T>
 struct RoiPooling {
   int64_t n, c, h, w, r, ph, pw;
@@ -47,7 +48,9 @@ struct RoiPooling {
     scale = Params(sig).number("spatial_scale");
     plan.cost_ns = 50 + cost_ns();
   }
-  double cost_ns() const { return static_cast<double>(r * c) * static_cast<double>(ph * pw * 4 + h * w); }
+  double cost_ns() const {
+    return static_cast<double>(r * c) * static_cast<double>(ph * pw * 4 + h * w);
+  }
   void operator()(const mx_call& call) const {
     const T *data = static_cast<const T*>(call.in[0]), *rois = static_cast<const T*>(call.in[1]);
     T* y = static_cast<T*>(call.out[0]);
@@ -59,7 +62,8 @@ struct RoiPooling {
         const T* plane = image < 0 ? nullptr : data + (image * c + i % c) * h * w;
         int64_t corner[4];
         for (int k = 0; k < 4; ++k)
-          corner[k] = static_cast<int64_t>(tame(std::round(static_cast<T>(roi[k + 1] * static_cast<T>(scale)))));
+          corner[k] = static_cast<int64_t>(
+              tame(std::round(static_cast<T>(roi[k + 1] * static_cast<T>(scale)))));
         const int64_t width = std::max<int64_t>(corner[2] - corner[0] + 1, 1);
         const int64_t height = std::max<int64_t>(corner[3] - corner[1] + 1, 1);
         for (int64_t bin_y = 0; bin_y < ph; ++bin_y)
@@ -86,7 +90,8 @@ struct RoiPoolingBackward {
   RoiPoolingBackward(const mx_signature& sig, mx_prepared& plan) {
     const auto data = shape_of(sig.out[0]), dy = shape_of(sig.in[0]);
     n = data[0], c = data[1], h = data[2], w = data[3], r = dy[0], bins = dy[2] * dy[3];
-    plan.cost_ns = 50 + static_cast<double>(n * c * h * w) / 4 + 2.0 * static_cast<double>(r * c * bins);
+    plan.cost_ns =
+        50 + static_cast<double>(n * c * h * w) / 4 + 2.0 * static_cast<double>(r * c * bins);
   }
   void operator()(const mx_call& call) const {
     const T *dy = static_cast<const T*>(call.in[0]), *rois = static_cast<const T*>(call.in[1]);
@@ -103,7 +108,8 @@ struct RoiPoolingBackward {
   }
 };
 
-// ---- _roi_align ------------------------------------------------------------------------------------
+// ---- _roi_align
+// ------------------------------------------------------------------------------------
 
 // Samples along one axis of one bin: from first to last of `count`, at start + (i + 0.5) * step.
 template <class T>
@@ -115,7 +121,8 @@ struct Samples {
 // A sample beyond [-1, limit] is 0, so only those inside are visited.
 template <class T>
 Samples<T> samples(T start, T size, int64_t ratio, int64_t limit) {
-  const double wanted = ratio > 0 ? static_cast<double>(ratio) : std::ceil(tame(static_cast<double>(size)));
+  const double wanted =
+      ratio > 0 ? static_cast<double>(ratio) : std::ceil(tame(static_cast<double>(size)));
   Samples<T> found{0, 0, static_cast<int64_t>(std::max(wanted, 0.0)), start, T(0)};
   if (found.count == 0 || !std::isfinite(size) || !std::isfinite(start)) return found;
   found.step = size / static_cast<T>(found.count);
@@ -147,15 +154,16 @@ bool beside(T x, int64_t limit, int64_t& low, int64_t& high, T& weight) {
   return true;
 }
 
-// backward: dy, rois -> by data; else data, rois -> (r, c', ph, pw). position_sensitive: every bin has
-// channels of its own.
+// backward: dy, rois -> by data; else data, rois -> (r, c', ph, pw). position_sensitive: every bin
+// has channels of its own.
 template <class T, bool backward>
 struct RoiAlign {
   int64_t n, c, h, w, r, out_c, ph, pw, ratio;
   T scale, offset;
   bool sensitive, aligned;
   RoiAlign(const mx_signature& sig, mx_prepared& plan) {
-    const auto data = shape_of(backward ? sig.out[0] : sig.in[0]), y = shape_of(backward ? sig.in[0] : sig.out[0]);
+    const auto data = shape_of(backward ? sig.out[0] : sig.in[0]),
+               y = shape_of(backward ? sig.in[0] : sig.out[0]);
     n = data[0], c = data[1], h = data[2], w = data[3];
     r = y[0], out_c = y[1], ph = y[2], pw = y[3];
     const Params p(sig);
@@ -172,7 +180,8 @@ struct RoiAlign {
     const T* rois = static_cast<const T*>(call.in[1]);
     T* to = static_cast<T*>(call.out[0]);
     if (backward) std::fill_n(to, n * c * h * w, T(0));
-    // Regions of one image overlap: the gradient is gathered channel by channel, each by one thread.
+    // Regions of one image overlap: the gradient is gathered channel by channel, each by one
+    // thread.
     parallel_for(out_c, 1, cost_ns(), [&](int64_t begin, int64_t end) {
       for (int64_t region = 0; region < r; ++region)
         for (int64_t channel = begin; channel < end; ++channel)
@@ -200,9 +209,12 @@ struct RoiAlign {
       for (int64_t j = rows.first; j < rows.last; ++j) {
         int64_t top, bottom, left, right;
         T down, across;
-        if (!beside(rows.start + (static_cast<T>(j) + T(0.5)) * rows.step, h, top, bottom, down)) continue;
+        if (!beside(rows.start + (static_cast<T>(j) + T(0.5)) * rows.step, h, top, bottom, down))
+          continue;
         for (int64_t k = columns.first; k < columns.last; ++k) {
-          if (!beside(columns.start + (static_cast<T>(k) + T(0.5)) * columns.step, w, left, right, across)) continue;
+          if (!beside(columns.start + (static_cast<T>(k) + T(0.5)) * columns.step, w, left, right,
+                      across))
+            continue;
           if constexpr (backward) {
             const T head = from[at] * factor;
             to[plane + top * w + left] += head * (1 - down) * (1 - across);
@@ -221,13 +233,15 @@ struct RoiAlign {
   }
 };
 
-// ---- _correlation ----------------------------------------------------------------------------------
+// ---- _correlation
+// ----------------------------------------------------------------------------------
 
-// Patches of data1 against patches of data2 shifted by (dy, dx) stride2, each shift a channel of the
-// output. Both images are padded into the workspace first.
+// Patches of data1 against patches of data2 shifted by (dy, dx) stride2, each shift a channel of
+// the output. Both images are padded into the workspace first.
 template <class T>
 struct Correlation {
-  int64_t n, c, h, w, shifts, out_h, out_w, k, displacement, stride1, stride2, pad, padded_h, padded_w, reach;
+  int64_t n, c, h, w, shifts, out_h, out_w, k, displacement, stride1, stride2, pad, padded_h,
+      padded_w, reach;
   bool multiply;
   T factor;
   Correlation(const mx_signature& sig, const mx_tensor_type& data, const mx_tensor_type& y) {
@@ -243,18 +257,21 @@ struct Correlation {
   }
   int64_t padded() const { return c * padded_h * padded_w; }
   double cost_ns() const {
-    return 50 + static_cast<double>(n * c * shifts * k * k * out_h) * (5 + static_cast<double>(out_w));
+    return 50 +
+           static_cast<double>(n * c * shifts * k * k * out_h) * (5 + static_cast<double>(out_w));
   }
   void pad_image(const T* from, T* to) const {
     std::fill_n(to, padded(), T(0));
     for (int64_t row = 0; row < c * h; ++row)
       std::copy_n(from + row * w, w, to + (row / h * padded_h + row % h + pad) * padded_w + pad);
   }
-  // Calls body(offset in the channel of image 1, of image 2, row of the output) for all patch rows of a shift.
+  // Calls body(offset in the channel of image 1, of image 2, row of the output) for all patch rows
+  // of a shift.
   template <class Body>
   void for_rows(int64_t shift, Body&& body) const {
     const int64_t side = 2 * reach + 1;
-    const int64_t move = (shift / side - reach) * stride2 * padded_w + (shift % side - reach) * stride2;
+    const int64_t move =
+        (shift / side - reach) * stride2 * padded_w + (shift % side - reach) * stride2;
     for (int64_t y = 0; y < out_h; ++y)
       for (int64_t i = 0; i < k; ++i)
         for (int64_t j = 0; j < k; ++j) {
@@ -266,7 +283,8 @@ struct Correlation {
 
 template <class T>
 struct CorrelationForward : Correlation<T> {
-  CorrelationForward(const mx_signature& sig, mx_prepared& plan) : Correlation<T>(sig, sig.in[0], sig.out[0]) {
+  CorrelationForward(const mx_signature& sig, mx_prepared& plan)
+      : Correlation<T>(sig, sig.in[0], sig.out[0]) {
     plan.workspace_bytes = static_cast<size_t>(2 * this->padded()) * sizeof(T);
     plan.cost_ns = this->cost_ns();
   }
@@ -289,7 +307,8 @@ struct CorrelationForward : Correlation<T> {
               if (this->multiply) {
                 for (int64_t x = 0; x < this->out_w; ++x) to[x] += p[x * step] * q[x * step];
               } else {
-                for (int64_t x = 0; x < this->out_w; ++x) to[x] += std::abs(p[x * step] - q[x * step]);
+                for (int64_t x = 0; x < this->out_w; ++x)
+                  to[x] += std::abs(p[x * step] - q[x * step]);
               }
             }
           });
@@ -303,7 +322,8 @@ struct CorrelationForward : Correlation<T> {
 // dy, data1, data2 -> by data1, by data2
 template <class T>
 struct CorrelationBackward : Correlation<T> {
-  CorrelationBackward(const mx_signature& sig, mx_prepared& plan) : Correlation<T>(sig, sig.in[1], sig.in[0]) {
+  CorrelationBackward(const mx_signature& sig, mx_prepared& plan)
+      : Correlation<T>(sig, sig.in[1], sig.in[0]) {
     plan.workspace_bytes = static_cast<size_t>(4 * this->padded()) * sizeof(T);
     plan.cost_ns = 2 * this->cost_ns();
   }
@@ -315,7 +335,8 @@ struct CorrelationBackward : Correlation<T> {
       this->pad_image(static_cast<const T*>(call.in[1]) + image * size, one);
       this->pad_image(static_cast<const T*>(call.in[2]) + image * size, two);
       std::fill_n(done, 2 * this->padded(), T(0));
-      const T* dy = static_cast<const T*>(call.in[0]) + image * this->shifts * this->out_h * this->out_w;
+      const T* dy =
+          static_cast<const T*>(call.in[0]) + image * this->shifts * this->out_h * this->out_w;
       parallel_for(this->c, 1, 2 * this->cost_ns(), [&](int64_t begin, int64_t end) {
         for (int64_t ch = begin; ch < end; ++ch)
           for (int64_t shift = 0; shift < this->shifts; ++shift)
@@ -334,8 +355,10 @@ struct CorrelationBackward : Correlation<T> {
         const T* from = which ? dtwo : done;
         T* to = static_cast<T*>(call.out[which]) + image * size;
         for (int64_t row = 0; row < this->c * this->h; ++row)
-          std::copy_n(from + (row / this->h * this->padded_h + row % this->h + this->pad) * this->padded_w + this->pad,
-                      this->w, to + row * this->w);
+          std::copy_n(
+              from + (row / this->h * this->padded_h + row % this->h + this->pad) * this->padded_w +
+                  this->pad,
+              this->w, to + row * this->w);
       }
     }
   }
@@ -346,11 +369,15 @@ struct CorrelationBackward : Correlation<T> {
 std::vector<mx_kernel> region_kernels() {
   return {
       mx_kernel{"_roi_pooling", prepare_float<RoiPooling<float>, RoiPooling<double>>, 0},
-      mx_kernel{"_roi_pooling_backward", prepare_float<RoiPoolingBackward<float>, RoiPoolingBackward<double>>, 0},
+      mx_kernel{"_roi_pooling_backward",
+                prepare_float<RoiPoolingBackward<float>, RoiPoolingBackward<double>>, 0},
       mx_kernel{"_roi_align", prepare_float<RoiAlign<float, false>, RoiAlign<double, false>>, 0},
-      mx_kernel{"_roi_align_backward", prepare_float<RoiAlign<float, true>, RoiAlign<double, true>>, 0},
-      mx_kernel{"_correlation", prepare_float<CorrelationForward<float>, CorrelationForward<double>>, 0},
-      mx_kernel{"_correlation_backward", prepare_float<CorrelationBackward<float>, CorrelationBackward<double>>, 0},
+      mx_kernel{"_roi_align_backward", prepare_float<RoiAlign<float, true>, RoiAlign<double, true>>,
+                0},
+      mx_kernel{"_correlation",
+                prepare_float<CorrelationForward<float>, CorrelationForward<double>>, 0},
+      mx_kernel{"_correlation_backward",
+                prepare_float<CorrelationBackward<float>, CorrelationBackward<double>>, 0},
   };
 }
 

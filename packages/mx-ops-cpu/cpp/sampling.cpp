@@ -50,7 +50,9 @@ struct BilinearSampler {
       : data(sig.in[0]), places(sig.out[0].shape[2] * sig.out[0].shape[3]) {
     plan.cost_ns = 50 + cost_ns();
   }
-  double cost_ns() const { return static_cast<double>(data.n * places) * (10.0 + 4.0 * static_cast<double>(data.c)); }
+  double cost_ns() const {
+    return static_cast<double>(data.n * places) * (10.0 + 4.0 * static_cast<double>(data.c));
+  }
   void operator()(const mx_call& call) const {
     const T *x = static_cast<const T*>(call.in[0]), *grid = static_cast<const T*>(call.in[1]);
     T* y = static_cast<T*>(call.out[0]);
@@ -59,7 +61,8 @@ struct BilinearSampler {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t image = i / places, place = i % places;
         const T* g = grid + image * 2 * places + place;
-        const Taps<T> taps = taps_at((g[places] + 1) * T(data.h - 1) / 2, (g[0] + 1) * T(data.w - 1) / 2, data.h, data.w);
+        const Taps<T> taps = taps_at((g[places] + 1) * T(data.h - 1) / 2,
+                                     (g[0] + 1) * T(data.w - 1) / 2, data.h, data.w);
         for (int64_t c = 0; c < data.c; ++c) {
           const T* from = x + (image * data.c + c) * plane;
           T sum = 0;
@@ -81,7 +84,9 @@ struct BilinearSamplerBackward {
       : data(sig.in[1]), places(sig.in[0].shape[2] * sig.in[0].shape[3]) {
     plan.cost_ns = 50 + cost_ns();
   }
-  double cost_ns() const { return static_cast<double>(data.n * places) * (10.0 + 8.0 * static_cast<double>(data.c)); }
+  double cost_ns() const {
+    return static_cast<double>(data.n * places) * (10.0 + 8.0 * static_cast<double>(data.c));
+  }
   void operator()(const mx_call& call) const {
     const T *dy = static_cast<const T*>(call.in[0]), *x = static_cast<const T*>(call.in[1]),
             *grid = static_cast<const T*>(call.in[2]);
@@ -92,7 +97,8 @@ struct BilinearSamplerBackward {
       for (int64_t i = begin * places; i < end * places; ++i) {
         const int64_t image = i / places, place = i % places;
         const int64_t g = image * 2 * places + place;
-        const Taps<T> taps = taps_at((grid[g + places] + 1) * T(data.h - 1) / 2, (grid[g] + 1) * T(data.w - 1) / 2, data.h, data.w);
+        const Taps<T> taps = taps_at((grid[g + places] + 1) * T(data.h - 1) / 2,
+                                     (grid[g] + 1) * T(data.w - 1) / 2, data.h, data.w);
         T by_y = 0, by_x = 0;
         for (int64_t c = 0; c < data.c; ++c) {
           const T head = dy[(image * data.c + c) * places + place];
@@ -103,8 +109,10 @@ struct BilinearSamplerBackward {
             value[tap] = inside ? x[at] : T(0);
             if (inside) dx[at] += taps.weight[tap] * head;
           }
-          by_y += head * ((value[2] - value[0]) * taps.left + (value[3] - value[1]) * (T(1) - taps.left));
-          by_x += head * ((value[1] - value[0]) * taps.up + (value[3] - value[2]) * (T(1) - taps.up));
+          by_y += head *
+                  ((value[2] - value[0]) * taps.left + (value[3] - value[1]) * (T(1) - taps.left));
+          by_x +=
+              head * ((value[1] - value[0]) * taps.up + (value[3] - value[2]) * (T(1) - taps.up));
         }
         dgrid[g] = by_x * T(data.w - 1) / 2;
         dgrid[g + places] = by_y * T(data.h - 1) / 2;
@@ -113,7 +121,8 @@ struct BilinearSamplerBackward {
   }
 };
 
-// Where output element i of `out` reads an axis of `in` elements: two neighbours and the second's weight.
+// Where output element i of `out` reads an axis of `in` elements: two neighbours and the second's
+// weight.
 struct Neighbours {
   int64_t first, second;
   double weight;
@@ -122,13 +131,14 @@ struct Neighbours {
 std::vector<Neighbours> neighbours(int64_t in, int64_t out, bool align_corners) {
   std::vector<Neighbours> found(static_cast<size_t>(out));
   const double scale = !align_corners ? static_cast<double>(in) / static_cast<double>(out)
-                       : out > 1     ? static_cast<double>(in - 1) / static_cast<double>(out - 1)
-                                     : 0.0;
+                       : out > 1      ? static_cast<double>(in - 1) / static_cast<double>(out - 1)
+                                      : 0.0;
   for (int64_t i = 0; i < out; ++i) {
     const double at = align_corners ? scale * static_cast<double>(i)
                                     : std::max(0.0, scale * (static_cast<double>(i) + 0.5) - 0.5);
     const int64_t first = std::min(static_cast<int64_t>(at), in - 1);
-    found[static_cast<size_t>(i)] = {first, std::min(first + 1, in - 1), at - static_cast<double>(first)};
+    found[static_cast<size_t>(i)] = {first, std::min(first + 1, in - 1),
+                                     at - static_cast<double>(first)};
   }
   return found;
 }
@@ -146,7 +156,9 @@ struct BilinearResize {
     columns = neighbours(small.w, large.w, align);
     plan.cost_ns = 50 + cost_ns();
   }
-  double cost_ns() const { return 4.0 * static_cast<double>(large.n * large.c * large.h * large.w); }
+  double cost_ns() const {
+    return 4.0 * static_cast<double>(large.n * large.c * large.h * large.w);
+  }
   void operator()(const mx_call& call) const {
     const T* from = static_cast<const T*>(call.in[0]);
     T* to = static_cast<T*>(call.out[0]);
@@ -159,7 +171,8 @@ struct BilinearResize {
           const Neighbours& row = rows[static_cast<size_t>(y)];
           const T down = static_cast<T>(row.weight), up = T(1) - down;
           if constexpr (backward) {
-            T *upper = to + image * plane + row.first * small.w, *lower = to + image * plane + row.second * small.w;
+            T *upper = to + image * plane + row.first * small.w,
+              *lower = to + image * plane + row.second * small.w;
             const T* head = from + image * wanted + y * large.w;
             for (int64_t x = 0; x < large.w; ++x) {
               const Neighbours& column = columns[static_cast<size_t>(x)];
@@ -170,7 +183,8 @@ struct BilinearResize {
               lower[column.second] += head[x] * down * right;
             }
           } else {
-            const T *upper = from + image * plane + row.first * small.w, *lower = from + image * plane + row.second * small.w;
+            const T *upper = from + image * plane + row.first * small.w,
+                    *lower = from + image * plane + row.second * small.w;
             T* out = to + image * wanted + y * large.w;
             for (int64_t x = 0; x < large.w; ++x) {
               const Neighbours& column = columns[static_cast<size_t>(x)];
@@ -188,10 +202,12 @@ struct BilinearResize {
 
 std::vector<mx_kernel> sampling_kernels() {
   return {
-      mx_kernel{"_bilinear_sampler", prepare_float<BilinearSampler<float>, BilinearSampler<double>>, 0},
+      mx_kernel{"_bilinear_sampler", prepare_float<BilinearSampler<float>, BilinearSampler<double>>,
+                0},
       mx_kernel{"_bilinear_sampler_backward",
                 prepare_float<BilinearSamplerBackward<float>, BilinearSamplerBackward<double>>, 0},
-      mx_kernel{"_bilinear_resize", prepare_float<BilinearResize<float, false>, BilinearResize<double, false>>, 0},
+      mx_kernel{"_bilinear_resize",
+                prepare_float<BilinearResize<float, false>, BilinearResize<double, false>>, 0},
       mx_kernel{"_bilinear_resize_backward",
                 prepare_float<BilinearResize<float, true>, BilinearResize<double, true>>, 0},
   };
