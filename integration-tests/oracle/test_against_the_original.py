@@ -33,10 +33,9 @@ NEVER_COMPARED = {
     "_square_sum": "1.9.1 has it for row_sparse arrays only",
     "_zeros_without_dtype": "1.9.1's own element type -1 cannot be given by name",
     "batch_take": "1.9.1 wants int32 indices in an array of their own type",
-    "SoftmaxActivation": "differs on purpose",
-    "_linspace": "differs on purpose",
-    "gather_nd": "differs on purpose",
-    "mp_nag_mom_update": "differs on purpose",
+    "_CrossDeviceCopy": "1.9.1 has it in graphs only",
+    "_rnn_param_concat": "1.9.1 has it in graphs only",
+    "_scatter_set_nd": "1.9.1 wants the array to write into as out=",
 }
 
 
@@ -80,7 +79,7 @@ def test_every_operator_that_both_have_is_compared(results):
     kinds = defaultdict(set)
     for call in results:
         kinds[call["op"]].add(call["kind"])
-    missed = {op for op, seen in kinds.items() if "same" not in seen and seen != {"not there"}}
+    missed = {op for op, seen in kinds.items() if not seen & {"same", "on purpose"} and seen != {"not there"}}
     assert missed == set(NEVER_COMPARED)
 
 

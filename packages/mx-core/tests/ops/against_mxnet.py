@@ -153,8 +153,11 @@ def _is_on_purpose(call, differences):
 
 
 def _find(mx, name):
-    for space in (mx.nd.op, mx.nd._internal, mx.nd, mx.nd.linalg):
-        found = getattr(space, name.removeprefix("_linalg_") if space is mx.nd.linalg else name, None)
+    for prefix, space in (("_contrib_", mx.nd.contrib), ("_linalg_", mx.nd.linalg)):
+        if name.startswith(prefix):
+            return getattr(space, name.removeprefix(prefix), None)
+    for space in (mx.nd.op, mx.nd._internal, mx.nd):
+        found = getattr(space, name, None)
         if found is not None:
             return found
     return None
