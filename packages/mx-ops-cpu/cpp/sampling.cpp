@@ -130,9 +130,10 @@ struct Neighbours {
 
 std::vector<Neighbours> neighbours(int64_t in, int64_t out, bool align_corners) {
   std::vector<Neighbours> found(static_cast<size_t>(out));
-  const double scale = !align_corners ? static_cast<double>(in) / static_cast<double>(out)
-                       : out > 1      ? static_cast<double>(in - 1) / static_cast<double>(out - 1)
-                                      : 0.0;
+  // A single output element reads the first input element, whatever align_corners, as in MXNet 1.x.
+  const double scale = out <= 1        ? 0.0
+                       : align_corners ? static_cast<double>(in - 1) / static_cast<double>(out - 1)
+                                       : static_cast<double>(in) / static_cast<double>(out);
   for (int64_t i = 0; i < out; ++i) {
     const double at = align_corners ? scale * static_cast<double>(i)
                                     : std::max(0.0, scale * (static_cast<double>(i) + 0.5) - 0.5);

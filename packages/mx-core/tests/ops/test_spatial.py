@@ -54,8 +54,10 @@ def resized(data, like=None, height=1, width=1, scale_height=None, scale_width=N
     }[mode]()
 
     def place(i, size, new):
+        if new == 1:
+            return 0.0
         if align_corners:
-            return i * (size - 1) / (new - 1) if new > 1 else 0.0
+            return i * (size - 1) / (new - 1)
         return min(max((i + 0.5) * size / new - 0.5, 0.0), size - 1)
 
     y = np.zeros((*data.shape[:2], new_h, new_w))

@@ -174,7 +174,7 @@ def box_decode(
     """Boxes (corners) from their offsets to anchors: the inverse of box_encode.
 
     data: (n, a, 4).  anchors: (1, a, 4) in ``format``.  std0 ... std3: factors of the offsets.  clip: if positive, the
-    greatest logarithm of a box's size over its anchor's.
+    greatest logarithm of a box's size over its anchor's. No gradient passes, as in MXNet 1.x.
     """
     name = "_contrib_box_decode"
     _check_boxes(name, data=data, anchors=anchors)
@@ -189,6 +189,11 @@ def box_decode(
         dw, dh = F._minimum_scalar(dw, scalar=clip), F._minimum_scalar(dh, scalar=clip)
     half_w, half_h = F.exp(dw) * w * 0.5, F.exp(dh) * h * 0.5
     return _boxes(F, (center_x - half_w, center_y - half_h, center_x + half_w, center_y + half_h))
+
+
+@box_decode.grad
+def _(F, dy, y, data, anchors):
+    return None, None
 
 
 @op(name="_contrib_box_encode")
