@@ -39,12 +39,17 @@ NEVER_COMPARED = {
 }
 
 
-def run(python: str, *arguments: object, **environment: str) -> str:
-    """What the program prints; AssertionError with its stderr if it fails."""
+def start(python: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program to its end. The original's Python does not see a PYTHONPATH, which may lead to this mxnet."""
     settings = {name: value for name, value in os.environ.items() if python == sys.executable or name != "PYTHONPATH"}
-    done = subprocess.run(
+    return subprocess.run(
         [python, *map(str, arguments)], env={**settings, **environment}, capture_output=True, text=True, check=False
     )
+
+
+def run(python: str, *arguments: object, **environment: str) -> str:
+    """What the program prints; AssertionError with its stderr if it fails."""
+    done = start(python, *arguments, **environment)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-5000:]
     return done.stdout
 

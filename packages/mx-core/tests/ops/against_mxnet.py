@@ -96,8 +96,10 @@ def _nd(value):
 def compare(directory: pathlib.Path) -> int:
     """Make the same calls in 1.9.1, in one forked process each since some abort it, and print the differences."""
     import mxnet as mx
+    import mxnet.ndarray  # noqa: F401 - which is lazy here, and not in 1.9.1
 
     assert mx.__version__.startswith("1.9"), mx.__version__
+    assert "mx_core" not in sys.modules, f"{mx.__file__} is not Apache's: a PYTHONPATH leads to this one"
     counts = {"same": 0, "different": 0, "refused": 0, "on purpose": 0, "not there": 0}
     compared: dict[str, set[str]] = {}
     results = []
