@@ -1,6 +1,6 @@
 """Models from scratch, with nd and autograd only, held against NumPy where it can say what must come out.
 
-The programs run on any `mxnet`; with Apache MXNet 1.9.1 they pass these tests, too.
+The programs use nothing but the public API of MXNet 1.9.1, and run there as well.
 """
 
 from __future__ import annotations
