@@ -26,8 +26,9 @@ def multi_all_finite(
 
     init_output: False keeps a 0 that `out` holds already, so that several calls fill one flag.
 
-    >>> multi_all_finite(mx.nd.ones((2,)), mx.nd.array([float("nan")]), num_arrays=2).asscalar()
-    0.0
+    >>> import mxnet as mx
+    >>> multi_all_finite(mx.nd.ones((2,)), mx.nd.array([float("nan")]), num_arrays=2).asnumpy().tolist()
+    [0.0]
     """
     return _flag("multi_all_finite", data, {"num_arrays": num_arrays}, init_output, out)
 

@@ -31,6 +31,7 @@ def _boolean_mask_in_graph(F, data: Tensor, index: Tensor, *, axis: Axis = 0) ->
 
     data: array.  index: (data.shape[axis],) of any type. It is read here, so the call waits for it. Gradients flow to data.
 
+    >>> import mxnet as mx
     >>> mx.nd.contrib.boolean_mask(mx.nd.array([[1, 2], [3, 4], [5, 6]]), mx.nd.array([0, 1, 1])).asnumpy().tolist()
     [[3.0, 4.0], [5.0, 6.0]]
     """

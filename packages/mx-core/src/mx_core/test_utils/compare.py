@@ -132,6 +132,7 @@ def assert_almost_equal(
     a, b: NDArrays or NumPy arrays. rtol, atol: default by element type (the coarser one). names: of a and b in the
     text. use_broadcast: False asks for equal shapes, too. mismatches: how many differences are listed, the first number.
 
+    >>> import mxnet as mx
     >>> assert_almost_equal(mx.nd.ones((2,)), [1.0, 1.0 + 1e-6])
     """
     a, b, rtol, atol = _compared(a, b, rtol, atol, use_broadcast)

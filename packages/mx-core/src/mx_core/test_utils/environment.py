@@ -68,6 +68,7 @@ def environment(*args: Any) -> Iterator[None]:
 
     args: a name and a value, or a dict of them; the value None means that the variable is not set.
 
+    >>> import mxnet as mx
     >>> with environment("MXNET_EXAMPLE", "1"):
     ...     print(mx.util.getenv("MXNET_EXAMPLE"))
     1
