@@ -183,15 +183,52 @@ PyObject *array_item(PyObject *o, PyObject *) {
   });
 }
 
+// The layout of numpy.float32 and its kin (NumPy's C API: PyObject_HEAD, then obval), for the quick
+// way to make one.
+struct NumpyScalar {
+  PyObject_HEAD char value[8];
+};
+
+// Whether objects of that class can be filled in place: learnt once per element type, from an
+// object NumPy made.
+bool fills_in_place(PyTypeObject *type, int32_t dtype) {
+  static int8_t known[kDtypes] = {};
+  if (!known[dtype]) {
+    double probe = dtype == MX_BOOL ? 1 : 77;
+    Object value(PyFloat_FromDouble(probe));
+    Object made(PyObject_CallOneArg(reinterpret_cast<PyObject *>(type), value.get()));
+    bool fits = made && Py_IS_TYPE(made.get(), type) && dtype != MX_BOOL &&
+                type->tp_itemsize == 0 &&
+                type->tp_basicsize >=
+                    static_cast<Py_ssize_t>(offsetof(NumpyScalar, value)) + kItemSize[dtype];
+    if (fits) {
+      Object back(scalar_value(reinterpret_cast<NumpyScalar *>(made.get())->value, dtype));
+      fits = back && PyFloat_AsDouble(back.get()) == probe;
+    }
+    PyErr_Clear();
+    known[dtype] = fits ? 1 : -1;
+  }
+  return known[dtype] > 0;
+}
+
 // As MXNet: a NumPy scalar for an array of one dimension, a Python number otherwise.
 PyObject *array_asscalar(PyObject *o, PyObject *none) {
-  PyObject *value = array_item(o, none);
-  const TensorType *type = as_array(o)->tensor.type;
-  PyObject *scalar_class = python_side.dtypes[type->dtype];
-  if (!value || type->ndim != 1 || !scalar_class || !PyCallable_Check(scalar_class)) return value;
-  PyObject *scalar = PyObject_CallOneArg(scalar_class, value);
-  Py_DECREF(value);
-  return scalar;
+  const Tensor &t = as_array(o)->tensor;
+  PyObject *scalar_class = python_side.dtypes[t.type->dtype];
+  if (t.type->size != 1 || t.type->ndim != 1 || !scalar_class || !PyType_Check(scalar_class))
+    return array_item(o, none);
+  auto *type = reinterpret_cast<PyTypeObject *>(scalar_class);
+  return guarded([&]() -> PyObject * {
+    wait_to_read(t);
+    if (t.device()->host_memory && fills_in_place(type, t.type->dtype)) {
+      Object scalar = checked(type->tp_alloc(type, 0));
+      std::memcpy(reinterpret_cast<NumpyScalar *>(scalar.get())->value, t.data(),
+                  static_cast<size_t>(t.type->bytes));
+      return scalar.release();
+    }
+    Object value = checked(array_item(o, none));
+    return checked(PyObject_CallOneArg(scalar_class, value.get())).release();
+  });
 }
 
 PyObject *array_wait_to_read(PyObject *o, PyObject *) {
