@@ -34,10 +34,10 @@ NEVER_COMPARED = {
     "_zeros_without_dtype": "1.9.1's own element type -1 cannot be given by name",
     "batch_take": "1.9.1 wants int32 indices in an array of their own type",
     "_CrossDeviceCopy": "1.9.1 has it in graphs only",
-    "_rnn_param_concat": "1.9.1 has it in graphs only",
+    "_rnn_param_concat": "1.9.1 infers no shapes of its gradients outside of graphs",
     "BatchNorm_v1": "1.9.1 takes its running averages in graphs only",
     "IdentityAttachKLSparseReg": "1.9.1 takes its running average in graphs only",
-    "_contrib_BatchNormWithReLU": "1.9.1's works with oneDNN 1.x in graphs only",
+    "_contrib_BatchNormWithReLU": "1.9.1's runs for oneDNN's own layouts only",
     "_contrib_group_adagrad_update": "1.9.1 has it for row_sparse gradients only",
     "_scatter_set_nd": "1.9.1 wants the array to write into as out=",
 }
