@@ -31,8 +31,10 @@ void add_kernel_table(const mx_kernel_table *table) {
   for (int32_t i = 0; i < table->n_kernels; ++i) {
     const mx_kernel &k = table->kernels[i];
     auto &list = kernels()[{table->device, k.op}];
-    for (const Registered &r : list)
-      if (r.kernel.prepare == k.prepare) return;  // the same table twice
+    bool known = std::any_of(list.begin(), list.end(), [&](const Registered &r) {
+      return r.kernel.prepare == k.prepare;  // the same table twice
+    });
+    if (known) continue;
     list.push_back({k, table->package});
     std::stable_sort(list.begin(), list.end(), [](const Registered &a, const Registered &b) {
       return a.kernel.priority > b.kernel.priority;
