@@ -93,9 +93,6 @@ int set_fresh(PyObject *o, PyObject *value, void *) {
 PyObject *get_in_graph(PyObject *o, void *) {
   return PyBool_FromLong(static_cast<bool>(as_array(o)->edge));
 }
-PyObject *get_is_variable(PyObject *o, void *) {
-  return PyBool_FromLong(static_cast<bool>(as_array(o)->edge.variable));
-}
 PyObject *get_req(PyObject *o, void *) {
   Variable *v = as_array(o)->edge.variable.get();
   return PyLong_FromLong(v ? v->req : 0);
@@ -463,7 +460,6 @@ PyGetSetDef getset[] = {
     {"grad", get_grad, nullptr, "Gradient buffer made by attach_grad, or None.", nullptr},
     {"_fresh_grad", get_fresh, set_fresh, nullptr, nullptr},
     {"_in_graph", get_in_graph, nullptr, nullptr, nullptr},
-    {"_is_variable", get_is_variable, nullptr, nullptr, nullptr},
     {"_grad_req", get_req, nullptr, nullptr, nullptr},
     {}};
 

@@ -51,7 +51,6 @@ struct PythonSide {
   PyObject *dtypes[kDtypes] = {};     // flag -> the class users see, numpy.float32
   PyObject *compile_call = nullptr;
   PyObject *compile_gradient = nullptr;
-  PyObject *unknown_parameter = nullptr;  // (op name, keyword, known names) raises
 };
 extern PythonSide python_side;
 
