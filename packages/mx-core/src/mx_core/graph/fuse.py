@@ -253,11 +253,36 @@ class _Fusion:
         return Call("_reduce", inputs, node.outputs, params, scalars, (*(producers or ()), node))
 
 
+def _is_one_program(graph: Graph, nodes: Sequence[Node], kept: set[Value]) -> bool:
+    """True for the most frequent graph of all, an optimizer's update or an activation: nothing but arithmetic of one
+    shape on few inputs."""
+    if len(graph.inputs) > _MAX_SIBLING_INPUTS or len(nodes) > _MAX_NODES or not nodes:
+        return False
+    shape = nodes[-1].outputs[0].shape
+    if len(kept) > 1 and not graph.writes and math.prod(shape) > _SMALL:
+        return False  # perhaps several chains that have nothing in common
+    for node in nodes:
+        value = node.outputs[0]
+        if node.op.opcode is None or _narrows(value) or (value in kept if node.op is FULL else value.shape != shape):
+            return False
+    return all([value.node is not None for value in kept])
+
+
 def fuse(graph: Graph, nodes: Sequence[Node], outputs: Sequence[Value], separate: bool = False) -> list[Call]:
     """The kernel calls that compute outputs, in running order; separate: one for each node."""
     if len(nodes) == 1 and nodes[0].op.opcode is not None:  # most eager calls
         params, inputs, scalars = lower_program(nodes, nodes[0].outputs)
         return [Call("_pointwise", inputs, nodes[0].outputs, params, scalars, nodes)]
+    kept = set(outputs)
+    kept.update(graph.writes.values())
+    if not separate and _is_one_program(graph, nodes, kept):
+        members = [node for node in nodes if node.op is not FULL]
+        stored = [node.outputs[0] for node in members if node.outputs[0] in kept]
+        if len(stored) > 1:
+            number = {value: i for i, value in enumerate(outputs)}
+            stored.sort(key=lambda value: number.get(value, -1))
+        params, inputs, scalars = lower_program(members, stored)
+        return [Call("_pointwise", inputs, stored, params, scalars, members)]
     fusion = _Fusion(graph, nodes, outputs, separate)
     for node in () if separate else reversed(nodes):
         if node.op is REDUCE:

@@ -108,7 +108,13 @@ class Program:
         if opcode == _COPY and node.inputs:
             self.operands[output] = self.value(node.inputs[0])
             return
-        given = [self.value(value) for value in node.inputs]
+        given = [self.operands.get(value) or self.value(value) for value in node.inputs]
+        if kind == F32 and all([source == F32 for _, source in given]):
+            operands = [operand for operand, _ in given]
+            for scalar in node.scalars:
+                operands.append(self.scalar(scalar, F32))
+            self._emit_node(node, F32, operands)
+            return
         if opcode in TRUTH_OPCODES and given:
             kind = max([source for _, source in given], key=_RANK.__getitem__)
         if opcode in _FLOAT_ONLY and kind != F32:
@@ -121,19 +127,22 @@ class Program:
                 operands[i] = convert(source_operand, source, kind)
         for scalar in node.scalars:
             operands.append(self.scalar(scalar, kind))
+        self._emit_node(node, kind, operands)
+
+    def _emit_node(self, node: Node, kind: int, operands: list[int]) -> None:
         if node.op.reversed:
             operands[0], operands[1] = operands[1], operands[0]
-        simpler = self._simpler(opcode, kind, operands)
-        self.operands[output] = (self.emit(opcode, kind, *operands) if simpler is None else simpler, kind)
+        opcode = node.op.opcode
+        made = self._simpler(opcode, kind, operands) if opcode in (_MUL, _DIV) else None
+        self.operands[node.outputs[0]] = (self.emit(opcode, kind, *operands) if made is None else made, kind)
 
     def _simpler(self, opcode: int, kind: int, operands: list[int]) -> int | None:
         """The operand that x * 1, 1 * x or x / 1 is."""
-        if opcode in (_MUL, _DIV):
-            one = self.consts.get(("1.0", kind), -1) + _CONST * _KIND
-            if operands[1] == one:
-                return operands[0]
-            if operands[0] == one and opcode == _MUL:
-                return operands[1]
+        one = self.consts.get(("1.0", kind), -1) + _CONST * _KIND
+        if operands[1] == one:
+            return operands[0]
+        if operands[0] == one and opcode == _MUL:
+            return operands[1]
         return None
 
     def _cast_node(self, node: Node, dtype: int, kind: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ..dtypes import name_of
+from ..dtypes import is_float, name_of
 from ..errors import MXNetError, ShapeError
 from ..op.definition import OpDef, get_op
 from ..op.inference import RULE_ERRORS, Inference, infer_with, named_after, unfit
@@ -43,7 +43,8 @@ class Tracer:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        recorder = self.__dict__[name] = partial(self.record, get_op(name))
+        opdef = get_op(name)
+        recorder = self.__dict__[name] = partial(_short_way(opdef), self, opdef)
         return recorder
 
     # -- graph inputs and constants --------------------------------------------------------------------------------
@@ -156,6 +157,33 @@ class Tracer:
             raise MXNetError(msg)
         return outputs
 
+    def record_floats(self, opdef: OpDef, *inputs: Any, **kwargs: Any) -> Any:
+        """As record, short for what most calls in bodies are: arithmetic on floating arrays of one type, and a number."""
+        count, scalar_name, static, marks = opdef.pointwise_facts
+        first = inputs[0] if len(inputs) == count and len(kwargs) == (scalar_name is not None) else None
+        if first.__class__ is not Value or not is_float(first.dtype):
+            return self.record(opdef, *inputs, **kwargs)
+        scalars: tuple[Any, ...] = ()
+        if scalar_name is not None:
+            number = kwargs.get(scalar_name)
+            if number.__class__ is not float and number.__class__ is not Scalar:
+                return self.record(opdef, *inputs, **kwargs)
+            scalars = (number,)
+            key = (id(opdef), id(first), *marks, number)
+        elif count == 1:
+            key = (id(opdef), id(first))
+        else:
+            other = inputs[1]
+            if other.__class__ is not Value or other.dtype != first.dtype or other.shape != first.shape:
+                return self.record(opdef, *inputs)
+            key = (id(opdef), id(first), id(other))
+        node = self.seen.get(key)
+        if node is None:
+            node = self.seen[key] = Node(opdef, inputs, static, scalars)
+            node.outputs = (Value(self, node, 0, first.dtype, first.shape),)
+            self.graph.nodes.append(node)
+        return node.outputs[0]
+
     def _bind(
         self, opdef: OpDef, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Sequence[Any], dict[str, Any]]:
@@ -258,6 +286,21 @@ class Tracer:
             if not unique:
                 self.seen[key] = known
         return known.outputs
+
+
+def _short_way(opdef: OpDef) -> Callable[..., Any]:
+    """How calls of opdef are recorded; says so for record_floats once: (inputs, its number, parameters, their key)."""
+    known = opdef.__dict__.get("pointwise_facts")
+    if known is None:
+        known = ()
+        if opdef.opcode is not None and not opdef.has_body and (opdef.infer_rule is None or opdef.keeps_floats):
+            static = dict(zip(opdef.param_names, opdef.param_defaults, strict=True))
+            number = opdef.runtime_names[0] if opdef.runtime_names else None
+            count = len(opdef.input_names)
+            if (count == 1 or (count == 2 and number is None)) and (number is not None or not static):
+                known = (count, number, static, tuple(static.values()))
+        opdef.__dict__["pointwise_facts"] = known
+    return Tracer.record_floats if known else Tracer.record
 
 
 def trace_op(

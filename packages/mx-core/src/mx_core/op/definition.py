@@ -100,6 +100,7 @@ class OpDef:
         self.plugin = plugin or _current_plugin or function.__module__.partition(".")[0].replace("_", "-")
         self.grad_rule: Callable[..., Any] | None = None
         self.grad_allows_none = False
+        self.keeps_floats = False  # its infer rule gives floating inputs of one type that type
         self.infer_rule: Callable[..., Any] | None = None
         self.lower_rule: Callable[..., Any] | None = None
 

@@ -44,6 +44,7 @@ def binary(name, formula, opcode, broadcast, aliases=()) -> OpDef:
     )
     if not broadcast:
         opdef.infer(lambda t, lhs, rhs: t.like(lhs, rhs))
+        opdef.keeps_floats = True
         if rule is not None:
             opdef.grad(rule)
     elif rule is not None:
@@ -81,6 +82,7 @@ def scalar(name, formula, opcode, gradient=None, aliases=(), reverse=False) -> O
         differentiable=gradient is not None,
     )
     opdef.infer(lambda t, data, *, is_int: _scalar_type(t, data, is_int))
+    opdef.keeps_floats = True
     if gradient is not None:
         opdef.grad(lambda F, dy, y, data, *, scalar: gradient(F, dy, y, data, scalar))
     return opdef
