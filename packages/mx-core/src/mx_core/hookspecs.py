@@ -32,7 +32,10 @@ import pluggy
 
 __all__ = [
     "PROJECT",
+    "mx_augmenters",
     "mx_classes",
+    "mx_data_iters",
+    "mx_data_readers",
     "mx_devices",
     "mx_kernels",
     "mx_namespaces",
@@ -95,6 +98,36 @@ def mx_classes() -> Iterable[type]:
     They are found where MXNet takes names: ``mx.optimizer.create("lamb2")`` finds the class ``Lamb2``, whatever
     the case. The decorators of MXNet (``@mx.optimizer.register``) do the same inside one program. Asked when
     a name is not among those that mx-core registers itself.
+    """
+
+
+@_hookspec
+def mx_augmenters() -> Mapping[str, Any]:
+    """Changes of images by name: name -> what makes one, itself or as "module:attribute".
+
+    What makes one is called with the augmenter's parameters and returns a function from an image to an image,
+    NDArrays of shape (h, w, c), channels in the order red, green, blue. Classes derived from
+    ``mx.image.Augmenter`` do this, and may define ``apply`` on NumPy arrays instead, which costs less. The names are
+    found, whatever the case, by ``mx.image.CreateAugmenter(aug_seq=...)`` and ``ImageRecordIter(aug_seq=...)``. Asked
+    when a name is not among mx-io's own.
+    """
+
+
+@_hookspec
+def mx_data_iters() -> Mapping[str, Any]:
+    """Data iterators: the name behind ``mx.io.`` -> the class or function, itself or as "module:attribute".
+
+    Asked at the first name of ``mx.io`` that mx-io itself does not have. They should derive from
+    ``mx_core.data.DataIter``.
+    """
+
+
+@_hookspec
+def mx_data_readers() -> Mapping[str, str]:
+    """What packages that may not import each other read files with: a name -> "module:attribute".
+
+    mx-io serves "record_file" (opens a record file for reading) and "image" (the module ``mx.image``) to the data sets
+    of mx-gluon, through ``mx_core.data.reader``. Asked at the first of these look-ups.
     """
 
 
