@@ -17,7 +17,7 @@ import nox
 
 ROOT = Path(__file__).parent
 WHEELHOUSE = ROOT / "wheelhouse"
-PACKAGES = ("mx-core", "mx-ops-cpu", "mx-io", "mx-gluon")
+PACKAGES = ("mx-core", "mx-ops-cpu", "mx-io", "mx-gluon", "mx-module")
 EXAMPLES = ("mx-ops-example", "mx-device-sim")
 TEST_TOOLS = ("pytest>=8", "pytest-timeout>=2.3", "scipy>=1.11")
 DEMO_TOOLS = ("matplotlib>=3.8", "tqdm>=4.66")
@@ -26,7 +26,7 @@ LINT_TOOLS = ("ruff>=0.6,<1", "mypy>=1.11", "import-linter>=2.1", "numpy>=1.26",
 MXNET = ("mxnet==1.9.1", "numpy==1.23.5", "scipy<1.12", "requests", "graphviz")
 TORCH = ("torch", "numpy")
 # The examples in docstrings, of the installed packages.
-DOCSTRINGS = ("--doctest-modules", "--pyargs", "mx_core", "mxnet", "mx_io", "mx_gluon", "mx_ops_example")
+DOCSTRINGS = ("--doctest-modules", "--pyargs", "mx_core", "mxnet", "mx_io", "mx_gluon", "mx_module", "mx_ops_example")
 # The simulated gpu has no kernel for this one, on purpose; its own tests check that it is refused.
 NOT_SIMULATED = "not shuffle"
 

@@ -20,7 +20,8 @@ __all__ = ["FacadeFinder", "attribute", "install", "names"]
 FACADE = "mxnet"
 
 # Who serves a name when it is not installed: the cure in the error message.
-_PROVIDERS = {"gluon": "mx-gluon", "io": "mx-io", "recordio": "mx-io"}
+_MODULE_NAMES = "callback executor_manager mod model module mon monitor rnn visualization viz"
+_PROVIDERS = {"gluon": "mx-gluon", "io": "mx-io", "recordio": "mx-io"} | dict.fromkeys(_MODULE_NAMES.split(), "mx-module")
 
 _core_names: dict[str, str] = plugin.ask_core("mx_namespaces")
 _plugin_names: dict[str, str] = {}
