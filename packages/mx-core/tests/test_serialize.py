@@ -227,3 +227,36 @@ def test_save_through_a_link_keeps_the_link(tmp_path):
     mx.nd.save(str(link), mx.nd.ones((1,)))
     assert link.is_symlink()
     assert mx.nd.load(str(link))[0].shape == (1,)
+
+
+def test_formats_of_plugins(tmp_path):
+    plugin = pytest.importorskip("mx_core.plugin", reason="1.9.1 has no plug-ins")
+
+    class Text:
+        def save(self, path, arrays):
+            with open(path, "w") as out:
+                out.writelines(f"{name} {array.asnumpy().tolist()}\n" for name, array in arrays.items())
+
+        def load(self, path):
+            with open(path) as lines:
+                return {line.split()[0]: mx.nd.array(json.loads(line.split(" ", 1)[1])) for line in lines}
+
+    class Answers:
+        @plugin.hookimpl
+        def mx_formats(self):
+            return {".Text": Text()}
+
+    path = str(tmp_path / "arrays.text")
+    plugin.register(Answers(), "formats-of-a-test")
+    try:
+        mx.nd.save(path, {"a": mx.nd.array([1.0, 2.0])})
+        assert mx.nd.load(path)["a"].asnumpy().tolist() == [1.0, 2.0]
+        assert open(path).read() == "a [1.0, 2.0]\n"
+        with pytest.raises(AttributeError):
+            mx.nd.save(path, [mx.nd.array([1.0])])  # the format's own failure
+        assert open(path).read() == "a [1.0, 2.0]\n"
+        assert [name.name for name in tmp_path.iterdir()] == ["arrays.text"]
+    finally:
+        plugin.unregister("formats-of-a-test")
+    mx.nd.save(path, [mx.nd.array([3.0])])
+    assert mx.nd.load(path)[0].asscalar() == 3.0

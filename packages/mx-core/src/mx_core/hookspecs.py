@@ -25,7 +25,7 @@ silently. Names that two plug-ins bring are refused, with both named.
 # mypy: disable-error-code="empty-body"
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pluggy
@@ -37,6 +37,8 @@ __all__ = [
     "mx_data_iters",
     "mx_data_readers",
     "mx_devices",
+    "mx_formats",
+    "mx_graph_passes",
     "mx_kernels",
     "mx_namespaces",
     "mx_op_cases",
@@ -128,6 +130,33 @@ def mx_data_readers() -> Mapping[str, str]:
 
     mx-io serves "record_file" (opens a record file for reading) and "image" (the module ``mx.image``) to the data sets
     of mx-gluon, through ``mx_core.data.reader``. Asked at the first of these look-ups.
+    """
+
+
+@_hookspec
+def mx_graph_passes() -> Mapping[str, Callable[..., Any]]:
+    """Rewriting rules for graphs, by name, which the compiler applies to every plan before it chooses kernels.
+
+    A rule is a function ``(F, node, inputs)``: it is asked for each node in running order, and returns None to leave it,
+    or the values that replace the node's outputs, made with ``F`` (the operators) of ``inputs``, its operands. ``node.op.name``
+    and ``node.params`` say what it is; a replacement of another shape or element type is refused. Asked at the first
+    compiled plan. ``MX_DISABLE_PASSES=name`` switches a rule off; ``python -m mxnet.plugins`` lists them.
+
+    An exponential of a logarithm is what the logarithm was taken of:
+
+        def exp_of_log(F, node, inputs):
+            made_by = inputs[0].node if node.op.name == "exp" else None
+            return made_by.inputs[0] if made_by is not None and made_by.op.name == "log" else None
+    """
+
+
+@_hookspec
+def mx_formats() -> Mapping[str, Any]:
+    """File formats for ``mx.nd.save`` and ``mx.nd.load``: the ending of a file's name, ".safetensors", -> an object with
+
+    ``load(path)``, which returns a dict or a list of NDArrays, and ``save(path, arrays)`` of a dict or a list; either may
+    be missing. ``save`` writes to a temporary path, which takes the file's place when it is done. Asked at the first
+    file whose name does not end in ``.params``. Two plug-ins with one ending are refused.
     """
 
 

@@ -302,7 +302,7 @@ def _hand_over(receive: Callable[[Any], object], capsules: Iterable[Any]) -> Non
 
 
 def report() -> str:
-    """A table of the plug-ins: name, distribution, version, state, numbers of operators; then the devices."""
+    """A table of the plug-ins: name, distribution, version, state, numbers of operators; then devices and graph passes."""
     import mx_core._core as _core
     from mx_core import registry
 
@@ -315,7 +315,10 @@ def report() -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in rows]
     devices = [f"{name}: {_core.num_devices(number)}" for number, name in ((1, "cpu"), (2, "gpu"))]
-    return "\n".join([*lines, "", f"devices  {', '.join(devices)}"])
+    from mx_core.graph.passes import rewriting_rules
+
+    rules = [f"passes   {', '.join(rewriting_rules())}"] if rewriting_rules() else []
+    return "\n".join([*lines, "", f"devices  {', '.join(devices)}", *rules])
 
 
 # ---- checks ----------------------------------------------------------------------------------------------

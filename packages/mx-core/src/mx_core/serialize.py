@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from .dtypes import BFLOAT16, ITEMSIZE, flag_of, name_of, numpy_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ._core import NDArray
 
-__all__ = ["atomic_write", "dump_array", "load", "load_array", "load_frombuffer", "save"]
+__all__ = ["atomic_path", "atomic_write", "dump_array", "load", "load_array", "load_frombuffer", "save"]
 
 _LIST_MAGIC = 0x112
 _V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
@@ -51,6 +51,11 @@ def save(fname: str | os.PathLike[str], data: NDArray | Sequence[NDArray] | Mapp
     or a dict of them by name. Raises TypeError for anything else, OSError when the file cannot be written.
     """
     names, arrays = _named(data)
+    form = _format_of(fname)
+    if form is not None and hasattr(form, "save"):
+        with atomic_path(fname) as temporary:
+            form.save(temporary, dict(zip(names, arrays, strict=True)) if names else arrays)
+        return
     with atomic_write(fname) as out:
         out.write(struct.pack("<QQQ", _LIST_MAGIC, 0, len(arrays)))
         for array in arrays:
@@ -107,6 +112,43 @@ def dump_array(array: NDArray) -> bytes:
     return out.getvalue()
 
 
+def _format_of(fname: str | os.PathLike[str]) -> Any:
+    """The format that a plug-in has for files of this name (hook mx_formats), or None: MXNet's own."""
+    ending = os.path.splitext(os.fspath(fname))[1].lower()
+    if ending in ("", ".params"):
+        return None
+    from . import plugin
+    from .errors import PluginError
+
+    found: dict[str, Any] = {}
+
+    def take(source: str, formats: Mapping[str, Any]) -> None:
+        for key, form in formats.items():
+            if found.setdefault(key.lower(), form) is not form:
+                msg = f"the file format {key!r} of plug-in {source} is there already"
+                raise PluginError(msg)
+
+    plugin.ask("mx_formats", take)
+    return found.get(ending)
+
+
+@contextmanager
+def atomic_path(fname: str | os.PathLike[str]) -> Iterator[str]:
+    """A path to write a file at, which takes the place of `fname` as with `atomic_write`."""
+    path = os.path.realpath(fname)
+    base, ending = os.path.splitext(path)
+    temporary = f"{base}.{os.getpid()}.tmp{ending}"
+    try:
+        yield temporary
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
 @contextmanager
 def atomic_write(fname: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A binary file to write to, which takes the place of `fname` when the block ends without an exception.
@@ -143,6 +185,9 @@ def load(fname: str | os.PathLike[str]) -> list[NDArray] | dict[str, NDArray]:
     if not isinstance(fname, (str, os.PathLike)):
         msg = f"[load] fname must be a path, got {type(fname).__name__}"
         raise DTypeError(msg)
+    form = _format_of(fname)
+    if form is not None and hasattr(form, "load"):
+        return form.load(os.fspath(fname))  # type: ignore[no-any-return]
     try:
         with open(fname, "rb") as file:
             content = file.read()

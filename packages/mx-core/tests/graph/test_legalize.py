@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mx_core import plugin
 from mx_core.dtypes import FLOAT32
-from mx_core.errors import MXNetError, OpNotAvailable, ParameterError, ShapeError
+from mx_core.errors import MXNetError, OpNotAvailable, ParameterError, PluginError, ShapeError
 from mx_core.graph import explain as explain_module
+from mx_core.graph import passes
 from mx_core.graph.node import Graph, Scalar
 from mx_core.graph.trace import Tracer
 from mx_core.op import Hidden, Runtime, Tensor, isolated_registry, op
@@ -221,3 +223,48 @@ def test_device_that_refuses_a_fused_call_gets_single_ones(device):
     plan = device.plan(test_norm, [X])
     assert plan.step_names == ["_pointwise", "_pointwise", "_reduce", "_pointwise"]
     np.testing.assert_allclose(plan.run([X])[0], np.log(3 * np.exp(2.0)), rtol=1e-6)
+
+
+def test_rewriting_rules_of_plugins(make_device, monkeypatch):
+    def exp_of_log(F, node, inputs):
+        made_by = inputs[0].node if node.op.name == "exp" else None
+        return made_by.inputs[0] if made_by is not None and made_by.op.name == "log" else None
+
+    @op
+    def test_same(F, x: Tensor) -> Tensor:
+        """2 e^(ln x)."""
+        return F.exp(F.log(x)) * 2.0
+
+    device = make_device(["_pointwise"])
+
+    def instructions():
+        plan = device.plan(test_same, [X])
+        assert plan.run([X])[0].tolist() == [[2.0] * 3] * 2
+        return len(plan.steps[0][0].params["code"]) // 6
+
+    monkeypatch.setattr(passes, "_rules", {})
+    assert instructions() == 3
+    monkeypatch.setattr(passes, "_rules", {"exp-of-log": exp_of_log})
+    assert instructions() == 1
+    wrong = {"wrong": lambda F, node, inputs: F._view(inputs[0], shape=(6,)) if node.op.name == "log" else None}
+    monkeypatch.setattr(passes, "_rules", wrong)
+    with pytest.raises(PluginError, match="graph pass 'wrong' replaced log .* MX_DISABLE_PASSES=wrong"):
+        device.plan(test_same, [X])
+
+
+def test_graph_passes_come_from_plugins_and_can_be_switched_off(monkeypatch):
+    class Answers:
+        @plugin.hookimpl
+        def mx_graph_passes(self):
+            return {"nothing": lambda F, node, inputs: None}
+
+    plugin.register(Answers(), "passes-of-a-test")
+    try:
+        monkeypatch.setattr(passes, "_rules", None)
+        assert list(passes.rewriting_rules()) == ["nothing"]
+        assert plugin.report().endswith("passes   nothing")
+        monkeypatch.setattr(passes, "_rules", None)
+        monkeypatch.setenv("MX_DISABLE_PASSES", "nothing")
+        assert passes.rewriting_rules() == {}
+    finally:
+        plugin.unregister("passes-of-a-test")

@@ -1,6 +1,7 @@
 """From an operator call to a ``_core.Plan``: what C++ calls when its plan cache misses.
 
-trace -> (when recording: differentiate, choose what the tape saves) -> legalize -> fuse -> prepare -> place -> Plan
+trace -> (when recording: differentiate, choose what the tape saves) -> rewrite -> legalize
+-> fuse -> prepare -> place -> Plan
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from .fuse import fuse
 from .gradient import Record, gradient_graph, record_gradient
 from .memory import Layout, place
 from .node import Graph, Node, Scalar, Value
-from .passes import legalize
+from .passes import legalize, rewrite, rewriting_rules
 from .target import Target
 from .trace import trace_op
 
@@ -76,7 +77,10 @@ def lower_call(
     if opdef.writes:
         written = set(opdef.written_inputs(static).values())
         graph.outputs = [value for i, value in enumerate(graph.outputs) if i not in written]
-    return compile_graph(graph, opdef.count_visible(static), target, is_train, grad_inputs)
+    compiled = compile_graph(graph, opdef.count_visible(static), target, is_train, grad_inputs)
+    if compiled.record is not None:
+        opdef.note_record(is_train, compiled.record.read_heads)
+    return compiled
 
 
 def compile_graph(
@@ -100,7 +104,9 @@ def _compile(
     record: Record | None,
     alias: bool,
 ) -> Compiled:
-    lowered, nodes, lowered_outputs = legalize(graph, outputs, target, is_train)
+    rules = rewriting_rules()
+    lowered, lowered_outputs = rewrite(graph, outputs, target, is_train, rules) if rules else (graph, outputs)
+    lowered, nodes, lowered_outputs = legalize(lowered, lowered_outputs, target, is_train)
     calls = _prepared_calls(lowered, nodes, [value for value in lowered_outputs if value is not None], target)
     layout = place(lowered, calls, lowered_outputs, target, alias)
     compiled = Compiled(lowered, lowered_outputs, n_visible, layout, record)

@@ -1,17 +1,24 @@
-"""Graph passes: dead nodes, and legalization for a device.
+"""Graph passes: dead nodes, the rewriting rules of plug-ins, and legalization for a device.
 
 Duplicates never arise: the tracer records identical calls once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from .. import plugin
+from ..errors import PluginError
 from .node import Graph, Node, Value
 from .trace import Tracer
 
-__all__ = ["legalize", "live_nodes", "root_of"]
+__all__ = ["legalize", "live_nodes", "rewrite", "rewriting_rules", "root_of"]
+
+Rule = Callable[[Any, Node, tuple[Any, ...]], Any]
+_rules: dict[str, Rule] | None = None
+_OFF = "To switch it off: MX_DISABLE_PASSES"
 
 
 def root_of(value: Value) -> Value:
@@ -32,6 +39,54 @@ def live_nodes(graph: Graph, outputs: Iterable[Value]) -> list[Node]:
             needed.update(node.inputs)
     live.reverse()
     return live
+
+
+def rewriting_rules() -> dict[str, Rule]:
+    """The rules of all plug-ins (hook mx_graph_passes) by name, without those in MX_DISABLE_PASSES."""
+    global _rules
+    if _rules is None:
+        found: dict[str, Rule] = {}
+        disabled = {name.strip() for name in os.environ.get("MX_DISABLE_PASSES", "").split(",")}
+
+        def take(source: str, rules: dict[str, Rule]) -> None:
+            for name, rule in rules.items():
+                if name in found:
+                    msg = f"the graph pass {name!r} of plug-in {source} is there already; give it another name"
+                    raise PluginError(msg)
+                if name not in disabled:
+                    found[name] = rule
+
+        plugin.ask("mx_graph_passes", take)
+        if not plugin.is_complete():
+            return found
+        _rules = found
+    return _rules
+
+
+def rewrite(
+    graph: Graph, outputs: list[Value | None], target: Any, is_train: bool, rules: dict[str, Rule]
+) -> tuple[Graph, list[Value | None]]:
+    """The graph with every node replaced that a rule has something better for."""
+    new = Graph(graph.name, graph.n_scalars)
+    tracer = Tracer(new, is_train, target.has_kernel)
+    known: dict[Any, Any] = {None: None}
+    for value in graph.inputs:
+        known[value] = tracer.add_input(value.dtype, value.shape)
+    for node in live_nodes(graph, [value for value in outputs if value is not None]):
+        inputs = tuple([known[i] for i in node.inputs])
+        made = None
+        for name, rule in rules.items():
+            answer = rule(tracer, node, inputs)
+            if answer is not None:
+                made = answer if isinstance(answer, tuple) else (answer,)
+                if [(v.dtype, v.shape) for v in made] != [(v.dtype, v.shape) for v in node.outputs]:
+                    change = f"{node.op.name} {node.outputs} by other types: {made}"
+                    msg = f"the graph pass {name!r} replaced {change}. {_OFF}={name}"
+                    raise PluginError(msg)
+                break
+        known.update(zip(node.outputs, made or tracer.copy_node(node, inputs), strict=True))
+    new.writes = {index: known[value] for index, value in graph.writes.items()}
+    return new, [known[value] for value in outputs]
 
 
 def legalize(
