@@ -251,11 +251,11 @@ def test_formats_of_plugins(tmp_path):
     try:
         mx.nd.save(path, {"a": mx.nd.array([1.0, 2.0])})
         assert mx.nd.load(path)["a"].asnumpy().tolist() == [1.0, 2.0]
-        assert open(path).read() == "a [1.0, 2.0]\n"
+        assert pathlib.Path(path).read_text() == "a [1.0, 2.0]\n"
         with pytest.raises(AttributeError):
             mx.nd.save(path, [mx.nd.array([1.0])])  # the format's own failure
-        assert open(path).read() == "a [1.0, 2.0]\n"
-        assert [name.name for name in tmp_path.iterdir()] == ["arrays.text"]
+        assert pathlib.Path(path).read_text() == "a [1.0, 2.0]\n"
+        assert [file.name for file in tmp_path.iterdir()] == ["arrays.text"]
     finally:
         plugin.unregister("formats-of-a-test")
     mx.nd.save(path, [mx.nd.array([3.0])])
