@@ -7,6 +7,7 @@
 
 #include "call_args.h"
 #include "op_object.h"
+#include "plan_cache.h"
 #include "pyerror.h"
 
 namespace mx {
@@ -393,6 +394,28 @@ PyObject *op_new(PyTypeObject *type, PyObject *args, PyObject *) {
   });
 }
 
+// Operators of the registry live as long as the process; those made of a symbol graph die with it.
+void op_dealloc(PyObject *self) {
+  auto *op = reinterpret_cast<Op *>(self);
+  PyTypeObject *type = Py_TYPE(self);
+  forget_plans(op);
+  if (op->order)
+    for (const ParamName &p : *op->order) Py_XDECREF(p.name);
+  if (op->defaults)
+    for (PyObject *value : *op->defaults) Py_XDECREF(value);
+  delete op->order;
+  delete op->defaults;
+  delete op->optional;
+  Py_XDECREF(op->default_params);
+  Py_XDECREF(op->interned);
+  Py_XDECREF(op->by_values);
+  Py_XDECREF(op->inputs);
+  Py_XDECREF(op->name);
+  Py_XDECREF(op->definition);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
 PyObject *op_repr(PyObject *self) {
   return PyUnicode_FromFormat("<operator %U>", reinterpret_cast<Op *>(self)->name);
 }
@@ -438,6 +461,7 @@ PyMethodDef op_methods[] = {{"__reduce__", op_reduce, METH_NOARGS, nullptr}, {}}
 PyMemberDef op_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(Op, vectorcall), READONLY, nullptr}, {}};
 PyType_Slot op_slots[] = {{Py_tp_new, reinterpret_cast<void *>(op_new)},
+                          {Py_tp_dealloc, reinterpret_cast<void *>(op_dealloc)},
                           {Py_tp_call, reinterpret_cast<void *>(PyVectorcall_Call)},
                           {Py_tp_repr, reinterpret_cast<void *>(op_repr)},
                           {Py_tp_getattro, reinterpret_cast<void *>(op_getattro)},
@@ -446,7 +470,6 @@ PyType_Slot op_slots[] = {{Py_tp_new, reinterpret_cast<void *>(op_new)},
                           {Py_tp_methods, op_methods},
                           {Py_tp_members, op_members},
                           {0, nullptr}};
-// Operators live as long as the process: the registry holds one each, plans point at them.
 PyType_Spec op_spec = {"mx_core._core.Op", sizeof(Op), 0,
                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL, op_slots};
 

@@ -39,6 +39,15 @@ class PlanCache {
       }
     count_ = 0;
   }
+  void forget(const Op *op) {
+    std::vector<CacheEntry *> dead;
+    for (CacheEntry *&e : table_)
+      if (e && e->op == op) dead.push_back(std::exchange(e, nullptr));
+    if (dead.empty()) return;
+    count_ -= dead.size();
+    rebuild(table_.size());
+    for (CacheEntry *e : dead) delete e;
+  }
   uint64_t tick = 0, hits = 0, misses = 0, evictions = 0;
   size_t size() const { return count_; }
 
@@ -171,5 +180,10 @@ PlanCacheStatistics plan_cache_statistics() {
 }
 
 void clear_plan_cache() { cache().clear(); }
+
+void forget_plans(Op *op) {
+  op->last = nullptr;
+  cache().forget(op);
+}
 
 }  // namespace mx

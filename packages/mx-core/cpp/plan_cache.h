@@ -25,4 +25,6 @@ struct CacheEntry {
 // types: one per present input, a TensorType pointer with bit 0 set where a gradient is wanted.
 CacheEntry *plan_for(const Call &call, Device *device, bool train, const uintptr_t *types);
 
+void forget_plans(Op *op);  // of an operator that dies
+
 }  // namespace mx

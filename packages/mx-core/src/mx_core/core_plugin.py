@@ -19,6 +19,7 @@ _NAMESPACES = {
     "context": "mx_core.context",
     "base": "mx_core.base",
     "engine": "mx_core.engine",
+    "executor": "mx_core.executor",
     "util": "mx_core.util",
     "name": "mx_core.name",
     "registry": "mx_core.class_registry",

@@ -111,12 +111,13 @@ class Record:
     """A recorded graph: what compile_gradient needs.
 
     outputs: the plan's, visible first, None where there is none. heads: their gradients as values, made when needed.
-    gradients: of the wanted inputs when every visible output has a head. saved: in the order in which the tape keeps them.
+    gradients: of the wanted inputs when every visible output has a head. read_heads: the outputs whose heads these read.
+    saved: in the order in which the tape keeps them.
     """
 
     __slots__ = (
-        "error", "gradients", "graph", "heads", "is_train", "n_forward", "n_visible", "outputs", "saved", "target",
-        "wanted",
+        "error", "gradients", "graph", "heads", "is_train", "n_forward", "n_visible", "outputs", "read_heads", "saved",
+        "target", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -131,6 +132,7 @@ class Record:
         self.n_forward = len(graph.nodes)
         self.heads: dict[int, Value] = {}
         self.gradients: list[Value | None] = []
+        self.read_heads: frozenset[int] = frozenset()
         self.saved: list[Value] = []
         self.error: MXNetError | None = None
 
@@ -186,7 +188,8 @@ def _gradients(record: Record, heads: Iterable[int]) -> list[Value | None]:
 def _read_forward(record: Record) -> list[Value]:
     """The forward values that the gradient nodes (or the gradients themselves) read, in graph order."""
     forward = {id(node) for node in record.graph.nodes[: record.n_forward]}
-    heads = {id(head) for head in record.heads.values()}
+    heads = {id(head): i for i, head in record.heads.items()}
+    read: set[int] = set()
     found: dict[Value, None] = {}
     pending = [g for g in record.gradients if g is not None]
     visited: set[int] = set()
@@ -194,13 +197,16 @@ def _read_forward(record: Record) -> list[Value]:
         value = pending.pop()
         node = value.node
         if node is None:
-            if id(value) not in heads:
+            if id(value) in heads:
+                read.add(heads[id(value)])
+            else:
                 found[value] = None
         elif id(node) in forward:
             found[value] = None
         elif id(node) not in visited:
             visited.add(id(node))
             pending.extend(i for i in node.inputs if i is not None)
+    record.read_heads = frozenset(read)
     if len(found) < 2:
         return list(found)
     order = {id(node): i for i, node in enumerate(record.graph.nodes)}

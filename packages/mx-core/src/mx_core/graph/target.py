@@ -35,8 +35,8 @@ class Target:
         _absent.clear()
 
     def has_kernel(self, opdef: Any) -> bool:
-        """False when the device surely has no kernel of the composition's name."""
-        return opdef.opcode is not None or (self.device_type, opdef.kernel) not in _absent
+        """False when the device surely has no kernel of the composition's name; "" is the name of no kernel."""
+        return opdef.opcode is not None or (opdef.kernel != "" and (self.device_type, opdef.kernel) not in _absent)
 
     def prepare(
         self, kernel: str, in_types: list[Any], out_types: list[Any], params: dict[str, Any], n_scalars: int

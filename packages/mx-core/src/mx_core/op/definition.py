@@ -227,6 +227,9 @@ class OpDef:
             return int(self.visible(params))
         return self.n_visible if self.n_visible >= 0 else self.count_outputs(params)
 
+    def note_record(self, is_train: bool, read_heads: frozenset[int]) -> None:
+        """Called when a plan with a gradient was made; read_heads: the outputs whose head gradient it reads."""
+
     def make_callable(self) -> Any:
         """The ``_core.Op`` that users call as ``mx.nd.<name>``; made once."""
         made = self.__dict__.get("_callable")
