@@ -109,31 +109,48 @@ def _place_constants(calls: list[Call], layout: Layout, first_slot: int, target:
 
 def _place_writes(graph: Graph, calls: list[Call], layout: Layout, after: list[_Copy], target: Any) -> None:
     """The new value of a written input goes straight into the input where nothing reads the old one any more."""
+    if not graph.writes:
+        return
+    readers, makers = _uses_of_inputs(calls)
     for index, value in graph.writes.items():
         state = graph.inputs[index]
         root = root_of(value)
         if root is state:
             continue
-        if root not in layout.slot_of and _may_overwrite(calls, state, root):
+        if root not in layout.slot_of and _may_overwrite(calls, state, readers.get(state, ()), makers.get(root)):
             layout.slot_of[root] = index
         else:
             after.append(_copy(root, state, index, target))
     layout.written = tuple(sorted(i for i, value in graph.writes.items() if root_of(value) is not graph.inputs[i]))
 
 
-def _may_overwrite(calls: list[Call], state: Value, root: Value) -> bool:
-    made = False
-    for call in calls:
-        reads = [i for i, value in enumerate(call.inputs) if root_of(value) is state]
-        if made and reads:
-            return False
+def _uses_of_inputs(calls: list[Call]) -> tuple[dict[Value, list[int]], dict[Value, tuple[int, int]]]:
+    """(the numbers of the calls that read each input of the graph, call and output number of each value that is made)."""
+    readers: dict[Value, list[int]] = {}
+    makers: dict[Value, tuple[int, int]] = {}
+    for time, call in enumerate(calls):
+        for value in call.inputs:
+            root = root_of(value)
+            if root.node is None:
+                readers.setdefault(root, []).append(time)
         for j, output in enumerate(call.outputs):
-            if output is root:
-                made = True
-                mask = call.prepared.inplace[j] if reads else 0
-                if any(not mask >> i & 1 for i in reads):
-                    return False
-    return made
+            makers[output] = (time, j)
+    return readers, makers
+
+
+def _may_overwrite(calls: list[Call], state: Value, readers: Sequence[int], maker: tuple[int, int] | None) -> bool:
+    """Whether a value can be made in the memory of the input state: no later call reads that, and the one that makes
+    the value does not, or can work in place."""
+    if maker is None:
+        return False
+    time, j = maker
+    if not readers or readers[-1] < time:
+        return True
+    if readers[-1] > time:
+        return False
+    call = calls[time]
+    mask = call.prepared.inplace[j] if j < len(call.prepared.inplace) else 0
+    return all(mask >> i & 1 for i, value in enumerate(call.inputs) if root_of(value) is state)
 
 
 def _place_temporaries(layout: Layout, first_slot: int, n_before: int, n_calls: int) -> None:
