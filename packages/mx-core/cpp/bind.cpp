@@ -137,6 +137,7 @@ PYBIND11_MODULE(_core, m) {
   }
   bind_device(m);
   bind_plan(m);
+  bind_profile(m);
   bind_hooks(m);
   m.def("empty", empty);
   m.def("_from_numpy", from_numpy);

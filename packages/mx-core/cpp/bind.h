@@ -22,5 +22,6 @@ pybind11::object call_python(Body body) {
 
 void bind_device(pybind11::module_ &m);
 void bind_plan(pybind11::module_ &m);
+void bind_profile(pybind11::module_ &m);
 
 }  // namespace mx

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "call_args.h"
+#include "profile.h"
 #include "pyerror.h"
 
 namespace mx {
@@ -85,6 +86,13 @@ struct Random {
   uint64_t seed, offset;
 };
 
+// What a profile calls a step: the operator, and the kernel where the two differ.
+std::string span_name(const Plan &plan, const Step &step) {
+  const std::string &kernel = step.kernel->op;
+  if (plan.steps.size() == 1 || kernel == plan.name) return plan.name;
+  return kernel.empty() || kernel[0] == '_' ? plan.name + ":" + kernel : kernel;
+}
+
 // Runs the steps on this thread. pointers: inputs and outputs are set, the rest is filled in here.
 void run_steps(const Plan &plan, void **pointers, char *scratch, const mx_scalar *scalars,
                Random random) {
@@ -111,6 +119,7 @@ void run_steps(const Plan &plan, void **pointers, char *scratch, const mx_scalar
   call.seed = random.seed;
   call.error = error;
   call.error_size = sizeof error;
+  const bool profiled = is_profiling();
   for (const Step &step : plan.steps) {
     if (step.kernel->is_empty) continue;
     const int32_t *index = plan.indices.data();
@@ -127,12 +136,14 @@ void run_steps(const Plan &plan, void **pointers, char *scratch, const mx_scalar
     call.scalars = values.data();
     call.offset = random.offset + step.random_offset;
     error[0] = 0;
+    int64_t begin = profiled ? profile_clock() : 0;
     if (step.kernel->p.run(step.kernel->p.state, &call) != 0) {
       error[sizeof error - 1] = 0;
       const std::string &op =
           plan.steps.size() > 1 && step.kernel->op != plan.name ? step.kernel->op : std::string();
       throw KernelError("[" + plan.name + "] " + (op.empty() ? "" : "(" + op + ") ") + error);
     }
+    if (profiled) profile_span(span_name(plan, step), plan.device, begin, profile_clock());
   }
 }
 
@@ -193,8 +204,10 @@ class CopyRun : public Operation {
  public:
   CopyRun(Tensor src, Tensor dst) : src_(std::move(src)), dst_(std::move(dst)) {}
   void run() override {
+    int64_t begin = is_profiling() ? profile_clock() : 0;
     copy_bytes(dst_.device(), dst_.data(), src_.device(), src_.data(),
                static_cast<size_t>(src_.type->bytes));
+    if (begin) profile_span("_copyto", dst_.device(), begin, profile_clock());
   }
   std::string describe() const override {
     return "[copy] from " + src_.device()->name + " to " + dst_.device()->name + ":";

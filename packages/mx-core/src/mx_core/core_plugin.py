@@ -26,6 +26,10 @@ _NAMESPACES = {
     "error": "mx_core.errors",
     "test_utils": "mx_core.test_utils",
     "operator": "mx_core.operator",
+    "log": "mx_core.log",
+    "profiler": "mx_core.profiler",
+    "runtime": "mx_core.runtime",
+    "libinfo": "mx_core.libinfo",
     "init": "mx_core.initializer",
     "initializer": "mx_core.initializer",
     "optimizer": "mx_core.optimizer",
@@ -41,6 +45,12 @@ _NAMESPACES = {
     "current_context": "mx_core.context:current_context",
     "is_np_array": "mx_core.util:is_np_array",
     "is_np_shape": "mx_core.util:is_np_shape",
+    "np_array": "mx_core.util:np_array",
+    "np_shape": "mx_core.util:np_shape",
+    "set_np_shape": "mx_core.util:set_np_shape",
+    "use_np": "mx_core.util:use_np",
+    "use_np_array": "mx_core.util:use_np_array",
+    "use_np_shape": "mx_core.util:use_np_shape",
     "MXNetError": "mx_core.errors:MXNetError",
 }
 
