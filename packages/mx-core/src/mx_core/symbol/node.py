@@ -6,7 +6,8 @@ A node never changes its inputs once it is made, so graphs share nodes freely; o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class SymbolNode:
     """A variable (``op`` is None) or the call of an operator.
 
     name: of the node.  attrs: what users attached, keys as MXNet stores them (``__shape__``, ``__lr_mult__``,
-    ``ctx_group``).  params: the parsed static parameters, all of them.  scalars: the runtime parameters, in the order of
+    ``__ctx_group__``).  params: the parsed static parameters, all of them.  scalars: the runtime parameters, in the order of
     ``op.runtime_names``.  given: the parameters that were really given, printed, as symbol files hold them.
     inputs: one entry for each input of the operator (None: an optional one that is absent).  subgraphs: the bodies of
     control flow.
@@ -70,6 +71,18 @@ class SymbolNode:
         """Input number -> the number of the output that is stored into it."""
         return {} if self.op is None else self.op.written_inputs(self.params)
 
+    def state_inputs(self) -> set[int]:
+        """The numbers of the inputs that are mutable states: the variables there are auxiliary."""
+        if self.op is None:
+            return set()
+        rule = getattr(self.op, "state_inputs", None)
+        if rule is not None:
+            return rule(self.params)  # type: ignore[no-any-return]
+        changed = set(self.written_inputs())
+        if not self.op.variadic:
+            changed.update(number for number, aux in enumerate(self.op.aux_inputs) if aux)
+        return changed
+
     def __del__(self) -> None:
         # Chains of many thousand nodes would recurse through the destructors: they are taken apart one by one.
         waiting = [self.inputs]
@@ -87,11 +100,9 @@ class SymbolNode:
 Entry = tuple[SymbolNode, int]
 
 
-def _is_last_reference(node: SymbolNode) -> bool:
+def _is_last_reference(node: SymbolNode, count: Callable[[Any], int] = getrefcount) -> bool:
     """Whether nothing but one entry holds the node: the entry, the caller's argument and getrefcount's own."""
-    import sys
-
-    return sys.getrefcount(node) <= 3
+    return count(node) <= 3
 
 
 def call_params(node: SymbolNode) -> dict[str, Any]:
@@ -130,12 +141,7 @@ def aux_nodes(nodes: Iterable[SymbolNode]) -> set[SymbolNode]:
     """The variables among a graph's nodes that are auxiliary states: an operator reads and changes them."""
     found: set[SymbolNode] = set()
     for node in nodes:
-        if node.op is None:
-            continue
-        changed = set(node.written_inputs())
-        if not node.op.variadic:
-            changed.update(number for number, aux in enumerate(node.op.aux_inputs) if aux)
-        for number in changed:
+        for number in node.state_inputs():
             entry = node.inputs[number] if number < len(node.inputs) else None
             if entry is not None and entry[0].op is None:
                 found.add(entry[0])
