@@ -27,6 +27,8 @@ MXNET = ("mxnet==1.9.1", "numpy==1.23.5", "scipy<1.12", "requests", "graphviz")
 TORCH = ("torch", "numpy")
 # The examples in docstrings, of the installed packages.
 DOCSTRINGS = ("--doctest-modules", "--pyargs", "mx_core", "mxnet", "mx_io", "mx_gluon", "mx_module", "mx_ops_example")
+# What must be the same when nothing runs asynchronously.
+SYNCHRONOUS = [f"packages/mx-core/tests/{name}" for name in ("ops", "test_ndarray.py", "test_autograd.py")]
 # The simulated gpu has no kernel for this one, on purpose; its own tests check that it is refused.
 NOT_SIMULATED = "not shuffle"
 
@@ -121,14 +123,16 @@ def fast(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All that CI needs: style, unit tests, operator suite (on simulated gpus too), docstring examples, programs,
-    both example plug-ins, every package installed alone. Under half an hour on two cores; arguments go to pytest."""
+    """All that CI needs: style, unit tests, operator suite (synchronous and on simulated gpus too), docstring examples,
+    programs, both example plug-ins, each package installed alone. Half an hour on two cores; arguments go to pytest."""
     session.install("--quiet", *LINT_TOOLS)
     check_style(session)
     env = install(session, *PACKAGES, *EXAMPLES, tools=(*TEST_TOOLS, *DEMO_TOOLS))
     gpus = {**env, "MX_SIM_GPUS": "2", "MX_TEST_DEVICES": "gpu"}
     session.run("pytest", "-q", *test_folders(*PACKAGES, "mx-ops-example"), *session.posargs, env=env)
     session.run("pytest", "-q", *DOCSTRINGS, env=env)
+    naive = {**env, "MXNET_ENGINE_TYPE": "NaiveEngine"}  # all of it once more with nothing asynchronous
+    session.run("pytest", "-q", *SYNCHRONOUS, *session.posargs, env=naive)
     session.run("pytest", "-q", *test_folders("mx-device-sim"), *session.posargs, env=gpus)
     on_gpus = ("packages/mx-core/tests/ops", "packages/mx-core/tests/test_context.py")
     session.run("pytest", "-q", *on_gpus, "-k", NOT_SIMULATED, *session.posargs, env=gpus)
