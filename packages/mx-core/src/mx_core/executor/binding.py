@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from ..context import Context
-from ..dtypes import flag_of, name_of
+from ..dtypes import FLOAT32, flag_of, name_of
 from ..errors import DTypeError, MXNetError, ParameterError, ShapeError
 from ..graph.runner import Runner, runner_of
-from ..graph.symbolic import infer_entries
+from ..symbol.infer import GraphTypes
 from .executor import GRAD_REQS, Executor
 from .placement import group_of, placement
 
@@ -49,7 +49,7 @@ def bind(
     _check_devices(runner, ctx, group2ctx, [*arg_arrays, *aux])
     reqs = _requests("bind", grad_req, names)
     given = dict(zip([*names, *states], [(a._dtype_flag, a.shape) for a in (*arg_arrays, *aux)], strict=True))
-    entries = infer_entries(runner.nodes, given)
+    entries = GraphTypes(symbol, given, FLOAT32)
     _check_fit(runner, entries, given)
     for name, array, grad in zip(names, arg_arrays, grads, strict=True):
         if grad is not None and (grad.shape != array.shape or grad._dtype_flag != array._dtype_flag):
@@ -83,11 +83,9 @@ def simple_bind(
     _check_storage(stype_dict)
     runner = _runner(symbol, ctx, group2ctx)
     known: dict[str, Any] = {name: (None, _shape(name, shape)) for name, shape in shapes.items()}
-    for node in (*runner.arguments, *runner.states):
-        known[node.name] = _declared(node, known.get(node.name, (None, None)))
     for name, dtype in (type_dict or {}).items():
         known[name] = (flag_of(dtype), known.get(name, (None, None))[1])
-    entries = infer_entries(runner.nodes, known)
+    entries = GraphTypes(symbol, known, FLOAT32)
     nodes = [*runner.arguments, *runner.states]
     types = _complete_types("simple_bind", nodes, entries, shapes)
     reqs = _requests("simple_bind", grad_req, runner.argument_names)
@@ -111,11 +109,9 @@ def reshaped(executor: Executor, partial: bool, allow_up_sizing: bool, shapes: M
         node.name: (array._dtype_flag, _shape(node.name, shapes[node.name]) if node.name in shapes else None)
         for node, array in zip(nodes, old, strict=True)
     }
-    for node in nodes:
-        known[node.name] = _declared(node, known[node.name])
     if not any(name in known for name in shapes):
         known = {node.name: (array._dtype_flag, array.shape) for node, array in zip(nodes, old, strict=True)}
-    entries = infer_entries(runner.nodes, known)
+    entries = GraphTypes(executor._symbol, known, FLOAT32)
     types = _complete_types("reshape", nodes, entries, shapes)
 
     def fit(name: str, array: Any, shape: tuple[int, ...]) -> Any:
@@ -229,26 +225,11 @@ def _shape(name: str, shape: Any) -> tuple[int, ...]:
     return tuple([int(dim) if int(dim) > 0 else -1 for dim in shape])
 
 
-def _declared(node: SymbolNode, known: tuple[Any, Any]) -> tuple[Any, Any]:
-    """What is known of a variable with what its attributes ``__shape__`` and ``__dtype__`` say."""
-    dtype, shape = known
-    text = node.attrs.get("__shape__")
-    if shape is None and text:
-        import ast
-
-        declared = ast.literal_eval(text)
-        shape = _shape(node.name, declared) if isinstance(declared, (tuple, list)) and declared else None
-    flag = node.attrs.get("__dtype__")
-    if dtype is None and flag is not None and int(flag) >= 0:
-        dtype = int(flag)
-    return dtype, shape
-
-
 # ---- types and arrays ----------------------------------------------------------------------------------------------
 
 
-def _complete_types(what: str, nodes: Sequence[SymbolNode], entries: Any, given: Mapping[str, Any]) -> _Types:
-    types = [entries.get((node, 0), (None, None)) for node in nodes]
+def _complete_types(what: str, nodes: Sequence[SymbolNode], entries: GraphTypes, given: Mapping[str, Any]) -> _Types:
+    types = [entries[node, 0] for node in nodes]
     open_names = [
         f"{node.name}: {'unknown' if shape is None else str(shape).replace('-1', '?')}"
         for node, (_, shape) in zip(nodes, types, strict=True)
@@ -263,15 +244,15 @@ def _complete_types(what: str, nodes: Sequence[SymbolNode], entries: Any, given:
     return types
 
 
-def _out_types(runner: Runner, entries: Any) -> list[tuple[int, tuple[int, ...]] | None]:
-    types = [entries.get(entry, (None, None)) for entry in runner.outputs]
+def _out_types(runner: Runner, entries: GraphTypes) -> list[tuple[int, tuple[int, ...]] | None]:
+    types = [entries[entry] for entry in runner.outputs]
     return [None if dtype is None or shape is None or -1 in shape else (dtype, shape) for dtype, shape in types]
 
 
-def _check_fit(runner: Runner, entries: Any, given: Mapping[str, Any]) -> None:
+def _check_fit(runner: Runner, entries: GraphTypes, given: Mapping[str, Any]) -> None:
     for node in (*runner.arguments, *runner.states):
-        known = entries.get((node, 0))
-        if known is not None and known != given[node.name]:
+        known = entries[node, 0]
+        if known != given[node.name]:
             msg = f"[bind] {node.name} must be {name_of(known[0])} {known[1]}, got {given[node.name]}"
             raise ShapeError(msg)
 

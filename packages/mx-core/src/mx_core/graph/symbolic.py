@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..dtypes import FLOAT32
 from ..errors import MXNetError
 from ..op.definition import OpDef
-from .infer import PartialType, infer_graph
 
 if TYPE_CHECKING:
     from ..symbol.node import Entry, SymbolNode
     from ..symbol.symbol import Symbol
     from .trace import Tracer
 
-__all__ = ["GraphOp", "Piece", "graph_inputs", "graph_op", "infer_entries", "pieces_of", "runs_on_arrays"]
+__all__ = ["GraphOp", "Piece", "graph_inputs", "graph_op", "pieces_of", "runs_on_arrays"]
 
 # operator, slots of its inputs (None: absent), parameters, scalars, first output slot, [(input slot, output)], node
 _Step = tuple[OpDef, tuple[int | None, ...], dict[str, Any], tuple[float, ...], int, list[tuple[int, int]], Any]
@@ -198,34 +196,3 @@ def _piece(members: list[SymbolNode], wanted: set[Entry], place: Hashable, name:
         made = [(first, i) for i in range(first.count_visible())]
         return Piece(None, first, [entry for entry in first.inputs if entry is not None], made, place)
     return Piece(GraphOp(name, members, taken, made), first, list(taken), made, place)
-
-
-# ---- types ---------------------------------------------------------------------------------------------------------
-
-
-def infer_entries(
-    nodes: Sequence[SymbolNode], known: Mapping[str, PartialType], default: int | None = FLOAT32
-) -> dict[Entry, PartialType]:
-    """The types of all entries of a graph as far as those of some variables decide them.
-
-    nodes: in running order.  known: ``(type flag or None, shape or None)`` by variable name.  default: the type flag of
-    variables that nothing decides.
-    """
-    from ..symbol.node import call_params
-
-    calls = [
-        (node.op, call_params(node), node.inputs, [(node, i) for i in range(node.count_outputs())])
-        for node in nodes
-        if node.op is not None and not runs_on_arrays(node)
-    ]
-    types: dict[Hashable, PartialType] = {
-        (node, 0): known[node.name] for node in nodes if node.op is None and node.name in known
-    }
-    types = infer_graph(calls, types)  # type: ignore[arg-type]
-    if default is not None:
-        open_types = [(node, 0) for node in nodes if node.op is None and types.get((node, 0), (None, None))[0] is None]
-        if open_types:
-            for entry in open_types:
-                types[entry] = (default, types.get(entry, (None, None))[1])
-            types = infer_graph(calls, types)  # type: ignore[arg-type]
-    return types  # type: ignore[return-value]
