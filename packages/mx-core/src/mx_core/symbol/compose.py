@@ -17,7 +17,7 @@ from .node import Entry, SymbolNode
 from .schema import input_is_present, variable_attrs
 from .symbol import Symbol
 
-__all__ = ["Operator", "apply", "make_node", "print_value"]
+__all__ = ["Operator", "apply", "make_node", "mark_variables", "print_value"]
 
 
 class Operator:
@@ -220,11 +220,7 @@ def apply(
             entries.append((variable, 0))
     node.inputs = tuple(entries)
     _check_states(node)
-    if not opdef.variadic:
-        for number, entry in enumerate(entries):
-            if entry is not None and entry[0].op is None:
-                for key, value in variable_attrs(opdef, number).items():
-                    entry[0].attrs.setdefault(key, value)
+    mark_variables(node)
     return Symbol(tuple((node, number) for number in range(node.count_visible())))
 
 
@@ -234,9 +230,21 @@ def make_node(opdef: OpDef, name: str, given: dict[str, str], attrs: dict[str, s
     return SymbolNode(opdef, name, attrs, params=static, scalars=scalars, given=given)
 
 
+def mark_variables(node: SymbolNode) -> None:
+    """Gives the variables at a node's inputs the attributes that its operator wants them to have."""
+    assert node.op is not None
+    for number, entry in enumerate(node.inputs):
+        if entry is not None and entry[0].op is None:
+            for key, value in variable_attrs(node.op, number).items():
+                entry[0].attrs.setdefault(key, value)
+
+
 def _check_states(node: SymbolNode) -> None:
     assert node.op is not None
     for number in node.written_inputs():
+        if number >= len(node.inputs):
+            msg = f"[{node.op.name}] overwrites its input {number}, got {len(node.inputs)} inputs"
+            raise MXNetError(msg)
         entry = node.inputs[number]
         if entry is not None and entry[0].op is not None:
             what = "an input" if node.op.variadic else node.op.input_names[number]

@@ -12,6 +12,7 @@ from .. import registry
 from ..errors import MXNetError, RecordFileError
 from ..op.definition import OpDef
 from ..op.parts import is_part
+from .compose import mark_variables
 from .control_flow import SUBGRAPHS
 from .custom import custom_op
 from .node import Entry, SymbolNode
@@ -135,8 +136,11 @@ class _Reader:
             self._fail(where, str(error), "Check the parameters in the file")
         for number in node.written_inputs():
             entry = node.inputs[number] if number < len(node.inputs) else None
-            if entry is not None and entry[0].op is not None:
-                self._fail(where, f"input {number} is overwritten and must be a variable, not {entry[0].name!r}")
+            if entry is None or entry[0].op is not None:
+                self._fail(where, f"input {number} is overwritten and must be a variable")
+        if self._version < 900:
+            mark_variables(node)
+        node.subgraphs = tuple(self.read(graph, depth + 1) for graph in item["subgraphs"])
         return node
 
     def _find(self, where: str, item: dict[str, Any], used: int) -> OpDef:

@@ -6,8 +6,7 @@ A node never changes its inputs once it is made, so graphs share nodes freely; o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from sys import getrefcount
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -83,26 +82,11 @@ class SymbolNode:
             changed.update(number for number, aux in enumerate(self.op.aux_inputs) if aux)
         return changed
 
-    def __del__(self) -> None:
-        # Chains of many thousand nodes would recurse through the destructors: they are taken apart one by one.
-        waiting = [self.inputs]
-        self.inputs = ()
-        while waiting:
-            for entry in waiting.pop():
-                if entry is not None and _is_last_reference(entry[0]):
-                    waiting.append(entry[0].inputs)
-                    entry[0].inputs = ()
-
     def __repr__(self) -> str:
         return f"<{'variable' if self.op is None else self.op.name} {self.name}>"
 
 
 Entry = tuple[SymbolNode, int]
-
-
-def _is_last_reference(node: SymbolNode, count: Callable[[Any], int] = getrefcount) -> bool:
-    """Whether nothing but one entry holds the node: the entry, the caller's argument and getrefcount's own."""
-    return count(node) <= 3
 
 
 def call_params(node: SymbolNode) -> dict[str, Any]:

@@ -47,16 +47,18 @@ def present_inputs(opdef: OpDef, params: dict[str, Any]) -> list[int]:
 # -- variables that operators make ----------------------------------------------------------------------------------
 
 _BATCH_NORMS = ("BatchNorm", "BatchNorm_v1", "_contrib_BatchNormWithReLU", "_contrib_SyncBatchNorm")
-_INIT = {
+_INIT: dict[tuple[str, str | int], str] = {
     **{(name, "moving_mean"): '["zero", {}]' for name in _BATCH_NORMS},
     **{(name, "moving_var"): '["one", {}]' for name in _BATCH_NORMS},
+    ("IdentityAttachKLSparseReg", "moving_avg"): '["zero", {}]',
     ("LeakyReLU", "gamma"): '["Constant", {"value": 0.25}]',
+    ("UpSampling", 1): '["bilinear", {}]',
 }
 
 
 def variable_attrs(opdef: OpDef, number: int) -> dict[str, str]:
     """Attributes that an operator gives to a variable at one of its inputs, unless it has them."""
-    init = _INIT.get((opdef.name, "" if opdef.variadic else opdef.input_names[number]))
+    init = _INIT.get((opdef.name, number if opdef.variadic else opdef.input_names[number]))
     return {} if init is None else {"__init__": init}
 
 
@@ -70,6 +72,7 @@ _OUTPUT_NAMES: dict[str, tuple[str, ...]] = {
     "InstanceNorm": ("output", "mean", "var"),
     "RNN": ("output", "state_output", "statecell_output"),
     "Dropout": ("output", "mask"),
+    "Pooling": ("output", "workspace"),
     "LeakyReLU": ("output", "mask"),
     "BilinearSampler": ("output", "tmp"),
     "Correlation": ("output", "tmp1", "tmp2"),
@@ -111,9 +114,16 @@ def listed_outputs(node: SymbolNode) -> int:
         return 1
     if node.op.name == "topk":
         return 2 if node.params["ret_typ"] in ("both", "value") else 1
+    if node.op.name == "Pooling":
+        params = node.params
+        return 2 if params["pool_type"] == "max" and params["kernel"] and not _is_nhwc(params["layout"]) else 1
     if node.op.name == "LeakyReLU":
         return 2 if node.params["act_type"] == "rrelu" else 1
     return _TOTALS.get(node.op.name) or node.count_outputs() - len(node.written_inputs())
+
+
+def _is_nhwc(layout: str | None) -> bool:
+    return layout is not None and layout.endswith("C")
 
 
 def output_names(node: SymbolNode) -> list[str]:

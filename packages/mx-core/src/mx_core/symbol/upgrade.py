@@ -36,7 +36,8 @@ def upgrade(nodes: list[dict[str, Any]], version: int) -> list[dict[str, Any]]:
         node["attrs"] = stored_attrs(node["attrs"])
     if version < 10000:
         for node in nodes:
-            _move_to_variables(node, nodes)
+            if node["op"] != "null":
+                _move_to_variables(node, nodes)
     if version < 905:
         for node in nodes:
             if node["op"] in ("argmax", "argmin") and node["attrs"].get("axis") == "-1":
