@@ -141,25 +141,50 @@ def Custom(*inputs: Any, op_type: str, out: Any = None, name: str | None = None,
     prop = _make_prop(op_type, {key: value for key, value in parameters.items() if not _is_array(value)})
     names = [*prop.list_arguments(), *prop.list_auxiliary_states()]
     arrays = _arrange(op_type, names, inputs, {key: value for key, value in parameters.items() if _is_array(value)})
-    count = len(prop.list_arguments())
-    args, aux = arrays[:count], arrays[count:]
-    out_types = _infer(op_type, prop, args, aux)
-    ctx = args[0].context if args else aux[0].context
-    operator = prop.create_operator(ctx, [list(a.shape) for a in args], [a.dtype for a in args])
-    device = (ctx.device_typeid, ctx.device_id)
-    outputs = [_core.empty(shape, *device, flag) for shape, flag in out_types]
-    in_data = [array._detach() for array in args]
-    with autograd.pause(autograd.is_training()):
-        operator.forward(autograd.is_training(), ["write"] * len(outputs), in_data, outputs, aux)
-    results = [output._detach() for output in outputs]
-    if autograd.is_recording() and any(array._in_graph for array in args):
-        _core.record_custom(args, results, _gradients(operator, in_data, outputs, aux))
+    operator = create_operator(op_type, prop, arrays)
+    results = run_operator(operator, arrays)
     if out is not None:
         targets = [out] if _is_array(out) else list(out)
         for target, result in zip(targets, results, strict=True):
             target[:] = result
         return out
     return results[0] if len(results) == 1 else results
+
+
+class BoundOperator:
+    """A CustomOp with what is known of its arrays. out_types: shape and type flag of every output."""
+
+    __slots__ = ("n_arguments", "operator", "out_types")
+
+    def __init__(self, operator: CustomOp, n_arguments: int, out_types: list[tuple[tuple[int, ...], int]]) -> None:
+        self.operator = operator
+        self.n_arguments = n_arguments
+        self.out_types = out_types
+
+
+def create_operator(op_type: str, prop: CustomOpProp, arrays: Sequence[Any]) -> BoundOperator:
+    """The custom operator for arrays of these types: its arguments, then its states."""
+    count = len(prop.list_arguments())
+    args, aux = list(arrays[:count]), list(arrays[count:])
+    out_types = _infer(op_type, prop, args, aux)
+    ctx = arrays[0].context
+    operator = prop.create_operator(ctx, [list(a.shape) for a in args], [a.dtype for a in args])
+    return BoundOperator(operator, count, out_types)
+
+
+def run_operator(bound: BoundOperator, arrays: Sequence[Any]) -> list[Any]:
+    """The outputs; while autograd records, their gradients are what the operator's backward gives."""
+    args, aux = list(arrays[: bound.n_arguments]), list(arrays[bound.n_arguments :])
+    ctx = arrays[0].context
+    device = (ctx.device_typeid, ctx.device_id)
+    outputs = [_core.empty(shape, *device, flag) for shape, flag in bound.out_types]
+    in_data = [array._detach() for array in args]
+    with autograd.pause(autograd.is_training()):
+        bound.operator.forward(autograd.is_training(), ["write"] * len(outputs), in_data, outputs, aux)
+    results = [output._detach() for output in outputs]
+    if autograd.is_recording() and any(array._in_graph for array in args):
+        _core.record_custom(args, results, _gradients(bound.operator, in_data, outputs, aux))
+    return results
 
 
 def _is_array(value: Any) -> bool:

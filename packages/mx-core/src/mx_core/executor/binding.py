@@ -103,6 +103,8 @@ def simple_bind(
 def reshaped(executor: Executor, partial: bool, allow_up_sizing: bool, shapes: Mapping[str, Any]) -> Executor:
     """What `Executor.reshape` returns."""
     runner = executor._runner
+    if runner.op is None:
+        runner = _runner(executor._symbol, executor._ctx, executor._group2ctx)
     nodes = [*runner.arguments, *runner.states]
     old = [*executor.arg_arrays, *executor.aux_arrays]
     known: dict[str, Any] = {

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from .symbolic import GraphOp, graph_inputs, pieces_of, runs_on_arrays
+from .on_arrays import array_call, node_reads_head, runs_on_arrays
+from .symbolic import GraphOp, graph_inputs, pieces_of
 
 if TYPE_CHECKING:
     from ..symbol.node import Entry, SymbolNode
@@ -55,7 +56,7 @@ class Runner:
         places = {place(node) for node in calls} if place is not None else set()
         if len(places) > 1 or any(runs_on_arrays(node) for node in calls):
             for piece in pieces_of(self.nodes, self.outputs, place or _nowhere, name):
-                self._pieces.append((piece, (piece.op or piece.node.op).make_callable()))
+                self._pieces.append((piece, array_call(piece.node) if piece.op is None else piece.op.make_callable()))
         else:
             self.place = places.pop() if places else None
             self.op = GraphOp(name, calls, {entry: entry[0].name for entry in self._slots}, self.outputs)
@@ -84,9 +85,9 @@ class Runner:
             given = [values[entry] for entry in piece.inputs]
             if piece.place is not None:
                 given = [array.as_in_context(piece.place) for array in given]
-            result = call_node(piece.node, call, given) if piece.op is None else call(*given)
+            result = call(given) if piece.op is None else call(*given)
             values.update(zip(piece.outputs, result if result.__class__ is list else [result], strict=True))
-        return [values[entry] for entry in self.outputs]
+        return [values[entry] if entry[0].op is not None else _copied(values[entry]) for entry in self.outputs]
 
     def reads_head(self, number: int, is_train: bool) -> bool:
         """Whether the gradient of output number depends on the gradient that reaches it; False for a loss.
@@ -104,20 +105,15 @@ class Runner:
         return True
 
 
+def _copied(array: Any) -> Any:
+    """An output that is an input has memory of its own."""
+    from ..ndarray.namespace import op
+
+    return op("identity")(array)
+
+
 def _nowhere(_: SymbolNode) -> None:
     return None
-
-
-def call_node(node: SymbolNode, call: Any, arrays: list[Any]) -> Any:
-    """The outputs of a node that runs on arrays."""
-    from ..symbol.node import call_params
-
-    return call(*arrays, **call_params(node))
-
-
-def node_reads_head(node: SymbolNode) -> bool:
-    """As Runner.reads_head, of a node that runs on arrays."""
-    return True
 
 
 _runners: WeakValueDictionary[Any, Runner] = WeakValueDictionary()
@@ -126,10 +122,12 @@ _runners: WeakValueDictionary[Any, Runner] = WeakValueDictionary()
 def runner_of(symbol: Symbol, place: Callable[[SymbolNode], Any] | None = None, key: Any = None) -> Runner:
     """The Runner of a symbol; the same as long as one who has it lives, so that plans are shared.
 
-    key: what tells two ways of placing apart.
+    key: what tells two ways of placing apart.  A graph that runs in pieces gets a new one: custom operators have state.
     """
     identity = (*[(id(node), number) for node, number in symbol._outputs], key)
     runner = _runners.get(identity)
     if runner is None:
-        runner = _runners[identity] = Runner(symbol, place)
+        runner = Runner(symbol, place)
+        if runner.op is not None:
+            _runners[identity] = runner
     return runner

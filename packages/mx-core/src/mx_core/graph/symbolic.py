@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MXNetError
 from ..op.definition import OpDef
+from .on_arrays import runs_on_arrays
 
 if TYPE_CHECKING:
     from ..symbol.node import Entry, SymbolNode
     from ..symbol.symbol import Symbol
     from .trace import Tracer
 
-__all__ = ["GraphOp", "Piece", "graph_inputs", "graph_op", "pieces_of", "runs_on_arrays"]
+__all__ = ["GraphOp", "Piece", "graph_inputs", "graph_op", "pieces_of"]
 
 # operator, slots of its inputs (None: absent), parameters, scalars, first output slot, [(input slot, output)], node
 _Step = tuple[OpDef, tuple[int | None, ...], dict[str, Any], tuple[float, ...], int, list[tuple[int, int]], Any]
@@ -103,15 +104,6 @@ def located(error: MXNetError, opdef: OpDef, name: str) -> MXNetError:
     if text.startswith(start):
         return type(error)(f"[{opdef.name} {name}] {text[len(start) :]}")
     return type(error)(f"[{opdef.name} {name}] {text}")
-
-
-def runs_on_arrays(node: SymbolNode) -> bool:
-    """Whether a node cannot be part of a plan: operators that are Python functions of arrays, control flow."""
-    opdef = node.op
-    return opdef is not None and (bool(node.subgraphs) or type(opdef).make_callable not in _TRACED)
-
-
-_TRACED = (OpDef.make_callable, GraphOp.make_callable)
 
 
 def graph_inputs(nodes: Sequence[SymbolNode]) -> tuple[list[SymbolNode], list[SymbolNode]]:

@@ -25,6 +25,10 @@ class HostShaped(OpDef):
     def make_callable(self) -> Any:
         return self.call
 
+    def infer_node(self, node: Any, inputs: list[Any], outputs: list[Any]) -> tuple[list[Any], list[Any]]:
+        """In a symbol graph, which runs such an operator on arrays: the outputs have the first input's element type."""
+        return list(inputs), [(inputs[0][0], None)] * len(outputs)
+
 
 def _boolean_mask_in_graph(F, data: Tensor, index: Tensor, *, axis: Axis = 0) -> Tensor:
     """The slices of ``data`` along ``axis`` where ``index`` is not 0.
