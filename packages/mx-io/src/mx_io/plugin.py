@@ -11,6 +11,7 @@ __all__ = ["mx_data_readers", "mx_namespaces"]
 def mx_namespaces() -> dict[str, str]:
     """What mx-io serves of `mxnet`."""
     return {
+        "contrib.io": "mx_io.contrib_io",
         "image": "mx_io.image",
         "img": "mx_io.image",
         "io": "mx_io",
