@@ -13,6 +13,8 @@ from . import (
     detection,
     dynamic,
     elementwise,
+    image,
+    image_resize,
     indexing,
     internal,
     legacy,
@@ -44,7 +46,7 @@ from . import aliases  # last: it names what the others define  # isort: skip
 
 __all__ = [
     "aliases", "attention", "binary", "convolution", "counting", "creation", "ctc", "deconvolution", "detection",
-    "dynamic", "elementwise", "indexing", "internal", "legacy", "linalg", "linear", "loss", "nn", "normalization",
-    "optimizer", "optimizer_multi", "optimizer_norms", "ordering", "passing", "pdf", "random", "recurrent", "reduce",
-    "regions", "sampling", "scatter", "sequence", "shape", "slicing", "spatial", "windows",
+    "dynamic", "elementwise", "image", "image_resize", "indexing", "internal", "legacy", "linalg", "linear", "loss", "nn",
+    "normalization", "optimizer", "optimizer_multi", "optimizer_norms", "ordering", "passing", "pdf", "random",
+    "recurrent", "reduce", "regions", "sampling", "scatter", "sequence", "shape", "slicing", "spatial", "windows",
 ]  # fmt: skip
