@@ -23,4 +23,9 @@ def mx_namespaces() -> dict[str, str]:
 @hookimpl
 def mx_data_readers() -> dict[str, str]:
     """What mx-io reads files with for other packages."""
-    return {"image": "mx_io.image", "record_file": "mx_io.recordio:MXIndexedRecordIO", "recordio": "mx_io.recordio"}
+    return {
+        "array_iter": "mx_io.iterators:NDArrayIter",
+        "image": "mx_io.image",
+        "record_file": "mx_io.recordio:MXIndexedRecordIO",
+        "recordio": "mx_io.recordio",
+    }
