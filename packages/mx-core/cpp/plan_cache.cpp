@@ -1,7 +1,6 @@
 #include "plan_cache.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace mx {
 
@@ -21,7 +20,7 @@ class PlanCache {
   static bool matches(const CacheEntry &e, const CacheEntry &k, const uintptr_t *types, size_t n) {
     return e.op == k.op && e.params.get() == k.params.get() && e.device == k.device &&
            e.train == k.train && e.absent == k.absent && e.types.size() == n &&
-           std::memcmp(e.types.data(), types, n * sizeof *types) == 0;
+           std::equal(types, types + n, e.types.data());
   }
   CacheEntry *insert(std::unique_ptr<CacheEntry> entry) {
     if (count_ >= kLimit) evict();

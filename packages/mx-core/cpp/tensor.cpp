@@ -3,7 +3,7 @@
 #include <Python.h>
 
 #include <cstdlib>
-#include <cstring>
+#include <algorithm>
 #include <new>
 #include <stdexcept>
 #include <unordered_set>
@@ -72,7 +72,7 @@ struct TypeEqual {
   bool operator()(const A &a, const B &b) const {
     TypeView x = view(a), y = view(b);
     return x.dtype == y.dtype && x.shape.size() == y.shape.size() &&
-           std::memcmp(x.shape.data(), y.shape.data(), x.shape.size_bytes()) == 0;
+           std::equal(x.shape.begin(), x.shape.end(), y.shape.begin());
   }
 };
 
@@ -113,7 +113,7 @@ const TensorType *intern_type(int32_t dtype, std::span<const int64_t> shape) {
       static_cast<TensorType *>(std::malloc(sizeof(TensorType) + sizeof(int64_t) * shape.size()));
   if (!type) throw std::bad_alloc();
   *type = {dtype, static_cast<int32_t>(shape.size()), size, bytes, tuple, nullptr, {0}};
-  std::memcpy(type->shape, shape.data(), shape.size_bytes());
+  std::copy(shape.begin(), shape.end(), type->shape);
   types().insert(type);
   return type;
 }

@@ -33,7 +33,12 @@ int32_t dtype_number(const std::string& name) {
 // bfloat16 arrays travel as uint16 arrays: NumPy has no such dtype.
 py::array empty_array(int32_t dtype, const Shape& shape) {
   const char* name = dtype == MX_BFLOAT16 ? "uint16" : dtype_name(dtype);
-  return py::array(py::dtype(name), std::vector<py::ssize_t>(shape.begin(), shape.end()));
+  const py::dtype type(name);
+  // Starts a cache line, as the device's blocks do: some kernels store whole lines.
+  const py::array_t<char> block(numel(shape) * type.itemsize() + 64);
+  const auto skipped = -reinterpret_cast<uintptr_t>(block.data()) % 64;
+  return py::array(type, std::vector<py::ssize_t>(shape.begin(), shape.end()),
+                   block.data() + skipped, block);
 }
 
 // Keeps what the mx_param entries point to.

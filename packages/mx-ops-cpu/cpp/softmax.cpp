@@ -3,28 +3,39 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <type_traits>
 
 #include "families.h"
 #include "in_float32.h"
 #include "parallel.h"
 #include "row_sums.h"
+#include "stream.h"
 #include "vecmath.h"
 
 namespace mx::cpu {
 namespace {
 
 // e^x for x <= 0, all that a softmax needs: a shorter way than vec::exp, which also has the
-// results above 1 and below the smallest normal number. What is below becomes 0, NaN stays.
+// results above 1 and below the smallest normal number. What is below becomes 0, NaN stays. V is
+// float or a vector of them; the error is at most 2 ulp.
+template <class V, class Bits>
+MX_INLINE void exponential(V& x) {
+  constexpr float round = vec::kRound + 127.0f;  // leaves the exponent's bits beside the integer
+  const V shifted = x * 1.44269504f + round;
+  const V n = shifted - round;
+  const V r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
+  V p = r * 0.0083125f + 0.04189033f;
+  p = r * p + 0.16667116f;
+  p = r * p + 0.4999923f;
+  p = r * p + 1.0f;
+  p = r * p + 1.0f;
+  const V e = p * __builtin_bit_cast(V, __builtin_bit_cast(Bits, shifted) << 23);
+  x = x < -87.0f ? V{} : e;
+}
 MX_INLINE float exp_of(float x) {
-  const float shifted = x * 1.44269504f + vec::kRound;
-  const float n = shifted - vec::kRound;
-  const float r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
-  const float p = vec::polynomial(r, 1.0f, 1.0f, 0.5f, 0.166665182f, 0.041666206f, 0.00836890843f,
-                                  0.00139505242f);
-  const uint32_t biased = vec::bits(shifted) - (vec::bits(vec::kRound) - 127u);
-  const float e = p * vec::from_bits(biased << 23);
-  return x < -87.0f ? 0.0f : e;
+  exponential<float, uint32_t>(x);
+  return x;
 }
 // double by libm, because vec's double functions are only good for float.
 MX_INLINE double exp_of(double x) { return std::exp(x); }
@@ -48,12 +59,14 @@ MX_INLINE T row_maximum(const T* __restrict x, int64_t n) {
   return best;
 }
 
-// The sum of exp((x - maximum) * scale); with Store, the terms go to y.
+// The sum of exp((x - maximum) * scale); with store, the terms go to y. Fetches the next row.
 template <bool store, class T>
 MX_INLINE T row_exponentials(const T* x, T* y, int64_t n, T maximum, T scale) {
+  constexpr int64_t line = kLineBytes / sizeof(T);
   T lane[kTerms] = {};
   int64_t i = 0;
   for (; i + kTerms <= n; i += kTerms) {
+    for (int64_t j = 0; j < kTerms; j += line) __builtin_prefetch(x + n + i + j, 0, 2);
     _Pragma("GCC ivdep") for (int64_t j = 0; j < kTerms; ++j) {
       const T e = exp_of((x[i + j] - maximum) * scale);
       if constexpr (store) y[i + j] = e;
@@ -85,7 +98,36 @@ MX_INLINE void softmax_rows(const T* x, T* y, int64_t rows, int64_t n, T scale) 
   }
 }
 
-constexpr int64_t kColumns = 128;  // columns done together, at most
+// Rows of a result too large for the caches: the exponentials stay in a buffer of one row.
+constexpr int64_t kStreamedRow = 16384;  // elements of the longest
+
+template <bool logarithm, class T>
+MX_INLINE void softmax_streamed_rows(const T* x, T* y, int64_t rows, int64_t n, T scale) {
+  alignas(kLineBytes) T row[kStreamedRow];
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
+    const T maximum = row_maximum(x, n);
+    const T sum = row_exponentials<!logarithm>(x, row, n, maximum, scale);
+    if constexpr (logarithm) {
+      const T shift = std::log(sum);
+      stream_rows(
+          y, n, 1, n, [=](int64_t, int64_t i, auto& out) __attribute__((always_inline)) {
+            load(x + i, out[0]);
+            out[0] = (out[0] - maximum) * scale - shift;
+          });
+    } else {
+      const T factor = T(1) / sum;
+      const T* terms = row;
+      stream_rows(
+          y, n, 1, n, [=](int64_t, int64_t i, auto& out) __attribute__((always_inline)) {
+            load(terms + i, out[0]);
+            out[0] = out[0] * factor;
+          });
+    }
+  }
+}
+
+constexpr int64_t kColumns = 128;      // columns done together, at most
+constexpr int64_t kRowsTogether = 32;  // rows whose exponentials are added before they join the sum
 
 // Softmax down each of `columns` <= kColumns columns; element i of a column is at i * stride.
 template <bool logarithm, class T>
@@ -101,14 +143,18 @@ MX_INLINE void softmax_columns(const T* x, T* y, int64_t n, int64_t columns, int
       const T value = x[i * stride + c];
       maximum[c] = value > maximum[c] ? value : maximum[c];
     }
-  for (int64_t i = 0; i < n; ++i) {
-    const T* from = x + i * stride;
-    T* to = y + i * stride;
-    _Pragma("GCC ivdep") for (int64_t c = 0; c < columns; ++c) {
-      const T e = exp_of((from[c] - maximum[c]) * scale);
-      if constexpr (!logarithm) to[c] = e;
-      sum[c] += e;
+  for (int64_t first = 0; first < n; first += kRowsTogether) {
+    T added[kColumns] = {};
+    for (int64_t i = first; i < std::min(n, first + kRowsTogether); ++i) {
+      const T* from = x + i * stride;
+      T* to = y + i * stride;
+      _Pragma("GCC ivdep") for (int64_t c = 0; c < columns; ++c) {
+        const T e = exp_of((from[c] - maximum[c]) * scale);
+        if constexpr (!logarithm) to[c] = e;
+        added[c] += e;
+      }
     }
+    for (int64_t c = 0; c < columns; ++c) sum[c] += added[c];
   }
   for (int64_t c = 0; c < columns; ++c) sum[c] = logarithm ? log_of(sum[c]) : T(1) / sum[c];
   for (int64_t i = 0; i < n; ++i) {
@@ -119,6 +165,112 @@ MX_INLINE void softmax_columns(const T* x, T* y, int64_t n, int64_t columns, int
           (from[c] - maximum[c]) * scale - sum[c];
     } else {
       for (int64_t c = 0; c < columns; ++c) to[c] *= sum[c];
+    }
+  }
+}
+
+// exp_of for every element of a line.
+MX_INLINE void exponentials_of(Line<float>& x) { exponential<Line<float>, Line<uint32_t>>(x); }
+MX_INLINE void exponentials_of(Line<double>& x) {
+  for (size_t j = 0; j < kLineBytes / sizeof(double); ++j) x[j] = exp_of(x[j]);
+}
+
+// Columns of a result too large for the caches, in one pass over x: some rows at a time, with the
+// maximum so far as the center of their exponentials. These go to `terms` (n x columns), the
+// centers to `centers` (a row for every kRowsTogether); what the last maximum adds is a factor
+// for each center.
+constexpr int64_t kStreamedColumns = 256;
+
+template <class T>
+struct ColumnBlock {
+  const T* x;
+  T* y;
+  int64_t n, columns, stride;  // whole lines of columns, at most kStreamedColumns
+  T* terms;                    // not for the logarithm, which needs only the sums
+  T* centers;
+  alignas(kLineBytes) T maximum[kStreamedColumns];
+  alignas(kLineBytes) T sum[kStreamedColumns];
+};
+
+template <bool scaled, class T>
+MX_INLINE void terms_below(Line<T>& x, const Line<T>& center, T scale) {
+  x = x - center;
+  if constexpr (scaled) x = x * scale;
+  exponentials_of(x);
+}
+
+// One line's columns of rows first .. first + rows - 1.
+template <bool logarithm, bool scaled, class T>
+MX_INLINE void column_terms(ColumnBlock<T>& block, int64_t first, int64_t rows, int64_t c,
+                            T scale) {
+  constexpr T lowest = -std::numeric_limits<T>::infinity();
+  const T* x = block.x + first * block.stride + c;
+  Line<T> before, total, value;
+  load(block.maximum + c, before);
+  load(block.sum + c, total);
+  Line<T> most = before;
+  for (int64_t k = 0; k < rows; ++k) {
+    load(x + k * block.stride, value);
+    most = value > most ? value : most;
+  }
+  const Line<T> center = most == lowest ? Line<T>{} : most;  // -inf - -inf would be NaN
+  terms_below<scaled>(before, center, scale);
+  Line<T> added = {};
+  for (int64_t k = 0; k < rows; ++k) {
+    __builtin_prefetch(x + (k + kRowsTogether) * block.stride, 0, 2);
+    load(x + k * block.stride, value);
+    terms_below<scaled>(value, center, scale);
+    added += value;
+    if constexpr (!logarithm) store(value, block.terms + (first + k) * block.columns + c);
+  }
+  store(most, block.maximum + c);
+  store(total * before + added, block.sum + c);
+  if constexpr (!logarithm)
+    store(center, block.centers + first / kRowsTogether * block.columns + c);
+}
+
+template <bool logarithm, bool scaled, class T>
+MX_INLINE void softmax_streamed_columns(ColumnBlock<T>& block, T scale) {
+  constexpr int64_t width = kLineBytes / sizeof(T);
+  const int64_t columns = block.columns, n = block.n, stride = block.stride;
+  std::fill_n(block.maximum, columns, -std::numeric_limits<T>::infinity());
+  std::fill_n(block.sum, columns, T(0));
+  for (int64_t first = 0; first < n; first += kRowsTogether)
+    for (int64_t c = 0; c < columns; c += width)
+      column_terms<logarithm, scaled>(block, first, std::min(kRowsTogether, n - first), c, scale);
+  for (int64_t c = 0; c < columns; ++c)
+    block.sum[c] = logarithm ? log_of(block.sum[c]) : T(1) / block.sum[c];
+  const T *most = block.maximum, *last = block.sum, *x = block.x, *terms = block.terms;
+  if constexpr (logarithm) {
+    stream_rows(
+        block.y, stride, n,
+        columns, [=](int64_t r, int64_t i, auto& out) __attribute__((always_inline)) {
+          Value<decltype(out)> highest, by;
+          load(most + i, highest);
+          load(last + i, by);
+          load(x + r * stride + i, out[0]);
+          out[0] = (out[0] - highest) * scale - by;
+        });
+  } else {
+    for (int64_t first = 0; first < n; first += kRowsTogether) {
+      T* factor = block.centers + first / kRowsTogether * columns;
+      for (int64_t c = 0; c < columns; c += width) {
+        Line<T> value, highest, by;
+        load(factor + c, value);
+        load(most + c, highest);
+        load(last + c, by);
+        terms_below<scaled>(value, highest, scale);
+        store(value * by, factor + c);
+      }
+      const T* from = terms + first * columns;
+      stream_rows(
+          block.y + first * stride, stride, std::min(kRowsTogether, n - first),
+          columns, [=](int64_t r, int64_t i, auto& out) __attribute__((always_inline)) {
+            Value<decltype(out)> by;
+            load(factor + i, by);
+            load(from + r * columns + i, out[0]);
+            out[0] = out[0] * by;
+          });
     }
   }
 }
@@ -140,6 +292,10 @@ MX_INLINE void softmax_short_rows(const T* x, T* y, int64_t rows, int64_t n, T s
   }
 }
 
+constexpr int64_t kColumnBytes = 512 << 10;  // of the columns done together
+constexpr int64_t kTermBytes = 16 << 20;     // of the exponentials of columns that are streamed
+constexpr int64_t kShortestStreamed = 256;   // elements of a row
+
 #define MX_SOFTMAX(T)                                                                              \
   MX_CLONES void rows_of(const T* x, T* y, int64_t rows, int64_t n, T scale, bool logarithm) {     \
     logarithm ? softmax_rows<true>(x, y, rows, n, scale)                                           \
@@ -149,6 +305,20 @@ MX_INLINE void softmax_short_rows(const T* x, T* y, int64_t rows, int64_t n, T s
                                bool logarithm) {                                                   \
     logarithm ? softmax_short_rows<true>(x, y, rows, n, scale)                                     \
               : softmax_short_rows<false>(x, y, rows, n, scale);                                   \
+  }                                                                                                \
+  MX_CLONES void streamed_rows_of(const T* x, T* y, int64_t rows, int64_t n, T scale,              \
+                                  bool logarithm) {                                                \
+    logarithm ? softmax_streamed_rows<true>(x, y, rows, n, scale)                                  \
+              : softmax_streamed_rows<false>(x, y, rows, n, scale);                                \
+  }                                                                                                \
+  MX_CLONES void streamed_columns_of(ColumnBlock<T>& block, T scale, bool logarithm) {             \
+    if (scale == T(1)) {                                                                           \
+      logarithm ? softmax_streamed_columns<true, false>(block, scale)                              \
+                : softmax_streamed_columns<false, false>(block, scale);                            \
+    } else {                                                                                       \
+      logarithm ? softmax_streamed_columns<true, true>(block, scale)                               \
+                : softmax_streamed_columns<false, true>(block, scale);                             \
+    }                                                                                              \
   }                                                                                                \
   MX_CLONES void columns_of(const T* x, T* y, int64_t n, int64_t columns, int64_t stride, T scale, \
                             bool logarithm) {                                                      \
@@ -163,9 +333,11 @@ MX_SOFTMAX(double)
 // in-place.
 template <class T, bool logarithm>
 struct Softmax {
+  static constexpr int64_t kWidth = kLineBytes / sizeof(T);
   int64_t outer, n, inner;
   T scale;
   double cost;
+  bool streams;
   Softmax(const mx_signature& sig, mx_prepared& plan) {
     require_dtype(sig, std::is_same_v<T, float> ? MX_FLOAT32 : MX_FLOAT64);
     const Params p(sig);
@@ -188,29 +360,81 @@ struct Softmax {
     plan.cost_ns = cost =
         30 + static_cast<double>(outer * n * inner) * (sizeof(T) == 4 ? 0.8 : 8.0);
     plan.inplace[0] = 1u;
+    streams = worth_streaming(byte_size(sig.out[0]));
   }
   void operator()(const mx_call& call) const {
     const T* x = static_cast<const T*>(call.in[0]);
     T* y = static_cast<T*>(call.out[0]);
     if (n == 0 || inner == 0) return;
     if (inner == 1) {
-      const bool is_short = n <= kShortRow && outer >= 8;
-      parallel_for(outer, 1, cost, [&](int64_t begin, int64_t end) {
-        if (is_short) {
-          short_rows_of(x + begin * n, y + begin * n, end - begin, n, scale, logarithm);
-        } else {
-          rows_of(x + begin * n, y + begin * n, end - begin, n, scale, logarithm);
-        }
-      });
-      return;
+      along_rows(x, y, streams && x != y);
+    } else if (streamed_columns() > 0 && x != y) {
+      down_streamed_columns(x, y);
+    } else {
+      down_columns(x, y, 0);
     }
-    const int64_t blocks = (inner + kColumns - 1) / kColumns;
-    parallel_for(outer * blocks, 1, cost, [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b) {
-        const int64_t first = b % blocks * kColumns, at = b / blocks * n * inner + first;
-        columns_of(x + at, y + at, n, std::min(kColumns, inner - first), inner, scale, logarithm);
+  }
+
+ private:
+  void along_rows(const T* x, T* y, bool streamed) const {
+    const bool is_short = n <= kShortRow && outer >= 8;
+    parallel_for(outer, 1, cost, [&](int64_t begin, int64_t end) {
+      const T* from = x + begin * n;
+      T* to = y + begin * n;
+      if (is_short) {
+        short_rows_of(from, to, end - begin, n, scale, logarithm);
+      } else if (streamed && n >= kShortestStreamed && n <= kStreamedRow) {
+        streamed_rows_of(from, to, end - begin, n, scale, logarithm);
+        finish_streaming();
+      } else {
+        rows_of(from, to, end - begin, n, scale, logarithm);
       }
     });
+  }
+  // From column `first` of each of the outer blocks on.
+  void down_columns(const T* x, T* y, int64_t first) const {
+    if (first == inner) return;
+    // A block's columns should stay in the cache from one pass to the next.
+    const int64_t fitting = kColumnBytes / (n * static_cast<int64_t>(sizeof(T)));
+    const int64_t most = std::clamp(fitting / kWidth * kWidth, kWidth, kColumns);
+    const int64_t blocks = (inner - first + most - 1) / most;
+    parallel_for(outer * blocks, 1, cost, [&](int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; ++b) {
+        const int64_t from = first + b % blocks * most, at = b / blocks * n * inner + from;
+        columns_of(x + at, y + at, n, std::min(most, inner - from), inner, scale, logarithm);
+      }
+    });
+  }
+  // How many columns to stream together: 0 for none, when too few fill lines or their exponentials
+  // would fill too much memory.
+  int64_t streamed_columns() const {
+    if (!streams || inner < kWidth) return 0;
+    const int64_t fitting = kTermBytes / (n * static_cast<int64_t>(sizeof(T))) / kWidth * kWidth;
+    return fitting < 2 * kWidth ? 0
+                                : std::min({fitting, kStreamedColumns, inner / kWidth * kWidth});
+  }
+  void down_streamed_columns(const T* x, T* y) const {
+    const int64_t most = streamed_columns(), whole = inner / kWidth * kWidth;
+    const int64_t blocks = (whole + most - 1) / most;
+    const auto terms_size = static_cast<size_t>(logarithm ? 0 : n * most);
+    const auto centers_size = static_cast<size_t>((n / kRowsTogether + 1) * most);
+    parallel_for(outer * blocks, 1, cost, [&](int64_t begin, int64_t end) {
+      const auto terms = std::make_unique_for_overwrite<T[]>(terms_size + centers_size);
+      ColumnBlock<T> block;
+      block.n = n;
+      block.stride = inner;
+      block.terms = terms.get();
+      block.centers = terms.get() + terms_size;
+      for (int64_t b = begin; b < end; ++b) {
+        const int64_t first = b % blocks * most, at = b / blocks * n * inner + first;
+        block.x = x + at;
+        block.y = y + at;
+        block.columns = std::min(most, whole - first);
+        streamed_columns_of(block, scale, logarithm);
+      }
+      finish_streaming();
+    });
+    down_columns(x, y, whole);
   }
 };
 
@@ -262,6 +486,8 @@ struct SoftmaxBackward {
     const auto shape = shape_of(sig.in[1]);
     if (shape.empty() || p.integer("axis") != static_cast<int64_t>(shape.size()) - 1)
       throw Unsupported("only along the last axis");
+    if (!std::ranges::equal(shape, shape_of(sig.in[0])))
+      throw Unsupported("dy and y must have one shape");
     n = shape.back();
     rows = numel(shape.first(shape.size() - 1));
     scale = static_cast<T>(1.0 / p.number("temperature", 1.0));

@@ -7,12 +7,15 @@
 
 #include "mx/kernel.h"
 #include "parallel.h"
+#include "stream.h"
 #include "vecmath.h"
 
 namespace mx::cpu {
 namespace {
 
 using Dim = StridedCopy::Dim;
+
+constexpr int64_t kStreamedRow = 512;  // bytes: shorter rows begin and end in too many split lines
 
 // ---- one square block, transposed in vector registers -------------------------------------------
 
@@ -50,12 +53,14 @@ struct Zip<T, std::index_sequence<I...>> {
   }
 };
 
+// The square at src, its columns as rows.
 template <class T>
-MX_INLINE void transpose_block(const T* src, int64_t src_stride, T* dst, int64_t dst_stride) {
+MX_INLINE void load_transposed(const T* src, int64_t src_stride,
+                               typename BlockRow<T>::type (&a)[kSide<T>]) {
   constexpr int64_t side = kSide<T>;
   using Row = typename BlockRow<T>::type;
   using Z = Zip<T, std::make_index_sequence<side>>;
-  Row a[side], b[side];
+  Row b[side];
 #pragma GCC unroll 16
   for (int64_t i = 0; i < side; ++i) std::memcpy(&a[i], src + i * src_stride, sizeof(Row));
     // log2(side) rounds of interleaving row i with row i + side / 2 transpose the square.
@@ -69,8 +74,14 @@ MX_INLINE void transpose_block(const T* src, int64_t src_stride, T* dst, int64_t
 #pragma GCC unroll 16
     for (int64_t i = 0; i < side; ++i) a[i] = b[i];
   }
+}
+
+template <class T>
+MX_INLINE void transpose_block(const T* src, int64_t src_stride, T* dst, int64_t dst_stride) {
+  typename BlockRow<T>::type a[kSide<T>];
+  load_transposed<T>(src, src_stride, a);
 #pragma GCC unroll 16
-  for (int64_t i = 0; i < side; ++i) std::memcpy(dst + i * dst_stride, &a[i], sizeof(Row));
+  for (int64_t i = 0; i < kSide<T>; ++i) std::memcpy(dst + i * dst_stride, &a[i], sizeof a[i]);
 }
 
 // dst[a * dst_stride + b] = src[a + b * src_stride] for a < na, b < nb.
@@ -110,6 +121,53 @@ MX_TRANSPOSE_PLANE(uint32_t)
 MX_TRANSPOSE_PLANE(uint64_t)
 #undef MX_TRANSPOSE_PLANE
 
+// ---- planes that leave the cache ----------------------------------------------------------------
+
+// Whole lines can be streamed when a block's row is one, and every row of the plane begins one.
+template <class T>
+bool fills_lines(const T* dst, int64_t dst_stride, int64_t na, int64_t nb) {
+  constexpr int64_t side = kSide<T>;
+  return side * sizeof(T) == kLineBytes && na % side == 0 && nb % side == 0 &&
+         dst_stride % side == 0 && starts_line(dst);
+}
+
+#if defined(__x86_64__)
+// As transpose_plane, streamed: square tiles, so that pages of both sides stay open for a while.
+template <class T>
+__attribute__((target("arch=x86-64-v4"))) void streamed_plane(const T* src, int64_t src_stride,
+                                                              T* dst, int64_t dst_stride,
+                                                              int64_t na, int64_t nb) {
+  constexpr int64_t side = kSide<T>, tile = 64;
+  for (int64_t b0 = 0; b0 < nb; b0 += tile) {
+    for (int64_t a0 = 0; a0 < na; a0 += tile) {
+      const int64_t a1 = std::min(na, a0 + tile), b1 = std::min(nb, b0 + tile);
+      for (int64_t a = a0; a < a1; a += side) {
+        for (int64_t b = b0; b < b1; b += side) {
+          typename BlockRow<T>::type rows[side];
+          load_transposed<T>(src + a + b * src_stride, src_stride, rows);
+          for (int64_t i = 0; i < side; ++i) stream(dst + (a + i) * dst_stride + b, rows[i]);
+        }
+      }
+    }
+  }
+}
+#endif
+
+// Transposes a plane past the caches; false when this processor or the plane's place forbid it.
+template <class T>
+bool stream_plane(const T* src, int64_t src_stride, T* dst, int64_t dst_stride, int64_t na,
+                  int64_t nb) {
+#if defined(__x86_64__)
+  if constexpr (kSide<T> * sizeof(T) == kLineBytes) {
+    if (streaming() == Streaming::by_line && fills_lines(dst, dst_stride, na, nb)) {
+      streamed_plane(src, src_stride, dst, dst_stride, na, nb);
+      return true;
+    }
+  }
+#endif
+  return false;
+}
+
 // ---- rows ---------------------------------------------------------------------------------------
 
 template <class T>
@@ -131,6 +189,15 @@ template <class T, int N>
 void tiny_rows(const T* src, T* dst, int64_t rows, const Dim& step) {
   for (int64_t r = 0; r < rows; ++r, src += step.src, dst += step.dst)
     std::memcpy(dst, src, N * sizeof(T));
+}
+
+// Rows of at least a few lines each, past the caches.
+template <class T>
+void streamed_rows(const T* src, T* dst, int64_t rows, const Dim& step, int64_t n) {
+  stream_rows(
+      dst, step.dst, rows, n, [=](int64_t r, int64_t i, auto& out) __attribute__((always_inline)) {
+        load(src + r * step.src + i, out[0]);
+      });
 }
 
 template <class T>
@@ -232,6 +299,10 @@ StridedCopy::StridedCopy(std::span<const int64_t> shape, std::span<const int64_t
   }
   rows_ = 1;
   for (const Dim& d : outer_) rows_ *= d.n;
+  const size_t moved = static_cast<size_t>(n) * element_;
+  streams_ = worth_streaming(moved) &&
+             (kind_ == Kind::transpose ||
+              (kind_ == Kind::rows && inner_.n * static_cast<int64_t>(element_) >= kStreamedRow));
   const double bytes = static_cast<double>(n) * static_cast<double>(element_);
   const double each = kind_ == Kind::strided ? static_cast<double>(n) * 0.5 : 0.0;
   cost_ns_ = 20 + bytes / (bytes < 1e6 ? 20.0 : 10.0) + each +
@@ -250,17 +321,23 @@ void StridedCopy::run(const T* src, T* dst) const {
         const int64_t a0 = bands == 1 ? 0 : first * 64;
         const int64_t a1 = bands == 1 ? across_.n : std::min(across_.n, (first + run) * 64);
         walk(outer_, plane_index, plane_index + 1, [&](int64_t s, int64_t d, int64_t, const Dim&) {
-          plane(src + s + a0, inner_.src, dst + d + a0 * across_.dst, across_.dst, a1 - a0,
-                inner_.n);
+          const T* from = src + s + a0;
+          T* to = dst + d + a0 * across_.dst;
+          if (!streams_ || !stream_plane(from, inner_.src, to, across_.dst, a1 - a0, inner_.n))
+            plane(from, inner_.src, to, across_.dst, a1 - a0, inner_.n);
         });
         at += run;
       }
+      if (streams_) finish_streaming();
     });
   } else if (outer_.empty()) {
     parallel_for(inner_.n, 4096, cost_ns_, [&](int64_t begin, int64_t end) {
       const T* s = src + begin * inner_.src;
       T* d = dst + begin * inner_.dst;
-      if (kind_ == Kind::rows) {
+      if (streams_) {
+        streamed_rows(s, d, 1, Dim{1, 0, 0}, end - begin);
+        finish_streaming();
+      } else if (kind_ == Kind::rows) {
         std::memcpy(d, s, static_cast<size_t>(end - begin) * sizeof(T));
       } else {
         strided_rows(s, d, 1, Dim{1, 0, 0}, Dim{end - begin, inner_.src, inner_.dst});
@@ -269,12 +346,15 @@ void StridedCopy::run(const T* src, T* dst) const {
   } else {
     parallel_for(rows_, 1, cost_ns_, [&](int64_t begin, int64_t end) {
       walk(outer_, begin, end, [&](int64_t s, int64_t d, int64_t run, const Dim& step) {
-        if (kind_ == Kind::rows) {
+        if (streams_) {
+          streamed_rows(src + s, dst + d, run, step, inner_.n);
+        } else if (kind_ == Kind::rows) {
           contiguous_rows(src + s, dst + d, run, step, inner_.n);
         } else {
           strided_rows(src + s, dst + d, run, step, inner_);
         }
       });
+      if (streams_) finish_streaming();
     });
   }
 }

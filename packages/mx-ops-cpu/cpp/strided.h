@@ -38,6 +38,7 @@ class StridedCopy {
   Dim inner_{1, 1, 1};      // innermost in dst
   Dim across_{1, 1, 1};     // transpose: the dimension that is contiguous in src
   int64_t rows_ = 0;        // product of outer_
+  bool streams_ = false;    // the result is stored past the caches
   double cost_ns_ = 20;
 };
 

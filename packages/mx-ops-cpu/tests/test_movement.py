@@ -69,6 +69,38 @@ def test_large_transpose_on_several_threads(shape, axes):
     np.testing.assert_array_equal(y, expected)
 
 
+# 16 MB and more are stored past the caches, in whole lines where rows of the result begin them.
+LARGE_TRANSPOSES = [
+    ((2048, 2064), (1, 0)),
+    ((2048, 2049), (1, 0)),
+    ((2049, 2064), (1, 0)),
+    ((3, 80, 20000), (0, 2, 1)),
+    ((16, 2, 40, 4000), (2, 1, 0, 3)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32", "int64"])
+@pytest.mark.parametrize(("shape", "axes"), LARGE_TRANSPOSES)
+def test_transpose_past_the_caches(dtype, shape, axes):
+    numbers = np.arange(np.prod(shape), dtype=np.int32).astype(dtype).reshape(shape)
+    kernel_dtype = {"int16": "float16"}.get(dtype, dtype)  # moved by size
+    x = unaligned(numbers).view(kernel_dtype)
+    expected = np.transpose(numbers, axes)
+    (y,) = call("_transpose", [(x, kernel_dtype)], [(kernel_dtype, expected.shape)], axes=list(axes))
+    np.testing.assert_array_equal(y.view(dtype), expected)
+
+
+@pytest.mark.parametrize("width", [128, 1000, 1001])
+def test_concat_and_slice_past_the_caches(width):
+    rows = (20 << 20) // 8 // width
+    left, right = values((rows, width), "float32"), values((rows, width), "float32")
+    both = np.concatenate([left, right], 1)
+    (y,) = call("_concat", [(left, "float32"), (right, "float32")], [("float32", both.shape)], axis=1)
+    np.testing.assert_array_equal(y, both)
+    (part,) = call("_slice", [(both, "float32")], [("float32", (rows, 2 * width - 3))], begin=[0, 3], step=[1, 1])
+    np.testing.assert_array_equal(part, both[:, 3:])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("shapes", "axis"),

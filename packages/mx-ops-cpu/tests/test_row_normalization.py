@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from kernel_call import FLOATS, call, check, exact, stored, unaligned
 
 SEED = 23
 SHAPES = [(1,), (7,), (0, 4), (3, 1), (5, 33), (2, 3, 64), (300, 129), (2, 5000)]
+LARGE = [(1030, 4096), (5, 205, 4104), (1027, 4097)]  # 16 MB and more are stored past the caches
 
 
 def random(rng: np.random.Generator, dtype: str, *shape: int, around: float = 0.0) -> np.ndarray:
     return unaligned(stored(rng.normal(around, 2, shape), dtype))
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("dtype", "shape"), [*itertools.product(FLOATS, SHAPES), *itertools.product(FLOATS[:2], LARGE)])
 def test_layer_norm(dtype, shape):
     rng = np.random.default_rng(SEED)
     x, gamma, beta = random(rng, dtype, *shape, around=3), random(rng, dtype, shape[-1]), random(rng, dtype, shape[-1])
@@ -44,8 +46,7 @@ def test_a_layer_norm_of_a_large_mean_keeps_its_digits():
     np.testing.assert_allclose(y, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("dtype", "shape"), [*itertools.product(FLOATS, SHAPES), *itertools.product(FLOATS[:2], LARGE)])
 def test_layer_norm_backward(dtype, shape):
     rng = np.random.default_rng(SEED)
     n, kept = shape[-1], (*shape[:-1], 1)
@@ -78,3 +79,12 @@ def test_softmax_backward(dtype, shape, op):
         expected = (head - np.exp(value) * head.sum(-1, keepdims=True)) / 2
     (dx,) = call(op, [(dy, dtype), (y, dtype)], [(dtype, shape)], axis=len(shape) - 1, temperature=2.0)
     check(dx, dtype, expected, factor=4)
+
+
+def test_gradients_of_rows_refuse_heads_of_other_shapes():
+    three, one = np.ones((3, 17), np.float32), np.ones(1, np.float32)
+    with pytest.raises(TypeError, match="dy and y must have one shape"):
+        call("_softmax_backward", [(one, "float32"), (three, "float32")], [("float32", (3, 17))], axis=1)
+    with pytest.raises(TypeError, match="input 1 must have 17 elements"):
+        call("_layer_norm", [(three, "float32"), (one, "float32"), (one, "float32")],
+             [("float32", (3, 17)), ("float32", (3, 1)), ("float32", (3, 1))], axis=1, eps=1e-3)  # fmt: skip

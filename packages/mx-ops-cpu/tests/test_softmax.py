@@ -47,6 +47,47 @@ def test_softmax(dtype, shape, axis, temperature, op):
         check(y, dtype, expected)
 
 
+# 16 MB and more are stored past the caches.
+LARGE = [
+    ((1100, 4000), 1),
+    ((1100, 4001), 1),
+    ((200, 20_100), 1),
+    ((1003, 4180), 0),
+    ((1001, 4181), 0),
+    ((70, 21, 3000), 1),
+    ((140_000, 40), 0),
+    ((3, 140_000, 10), 1),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("shape", "axis"), LARGE)
+@pytest.mark.parametrize(("op", "temperature"), [("softmax", 1.0), ("softmax", 3.0), ("log_softmax", 3.0)])
+def test_softmax_past_the_caches(dtype, shape, axis, op, temperature):
+    rng = np.random.default_rng(SEED)
+    x = stored(rng.standard_normal(shape, np.float32) * 4, dtype)
+    x += rng.uniform(-40, 40, np.delete(np.array(shape), axis)).astype(dtype).reshape(np.where(np.arange(x.ndim) == axis, 1, shape))
+    expected = expected_softmax(exact(x, dtype), axis, temperature, op == "log_softmax")
+    (y,) = call(op, [(unaligned(x), dtype)], [(dtype, shape)], axis=axis, temperature=temperature)
+    check(y, dtype, expected)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_infinities_past_the_caches(axis):
+    x = np.zeros((4200, 1000), np.float32)
+    lines = x if axis == 1 else x.T.reshape(1000, 4200)
+    lines[0] = -np.inf
+    lines[1, :40] = -np.inf
+    lines[2, 7] = np.inf
+    lines[3, 50] = np.nan
+    (y,) = call("softmax", [(x, "float32")], [("float32", x.shape)], axis=axis)
+    found = y if axis == 1 else y.T
+    assert np.isnan(found[[0, 2, 3]]).all()
+    n = found.shape[1]
+    np.testing.assert_allclose(found[1], np.where(np.arange(n) < 40, 0, 1 / (n - 40)), rtol=1e-6)
+    np.testing.assert_allclose(found[4:], 1 / n, rtol=1e-6)
+
+
 @pytest.mark.parametrize("op", ["softmax", "log_softmax"])
 @pytest.mark.parametrize("shape", [(20, 6), (2, 6), (2, 60)])
 def test_extreme_values(op, shape):
