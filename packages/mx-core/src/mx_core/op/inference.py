@@ -348,16 +348,21 @@ def infer_with(opdef: OpDef, t: Inference, inputs: Sequence[Any], params: dict[s
 
 
 def infer_types(
-    opdef: OpDef, params: dict[str, Any], in_slots: Sequence[Any], out_slots: Sequence[Any] | None = None
+    opdef: OpDef,
+    params: dict[str, Any],
+    in_slots: Sequence[Any],
+    out_slots: Sequence[Any] | None = None,
+    bound: tuple[dict[str, Any], tuple[Any, ...]] | None = None,
 ) -> tuple[list[Any], list[Any]]:
     """Refine partly known types until nothing changes.
 
     in_slots, out_slots: Slot, ``(dtype, shape)`` or None (unknown) each; an absent optional input is the string
-    ``"absent"``. params: the operator's parameters (missing ones take their defaults).
+    ``"absent"``. params: the operator's parameters (missing ones take their defaults); bound: what bind_params made of
+    them, where that is known.
     Returns (in_types, out_types), lists of ``(dtype or None, shape or None)``; absent inputs are None.
     Raises ShapeError and DTypeError where the given types contradict the operator or each other.
     """
-    static, runtime = opdef.bind_params(params)
+    static, runtime = opdef.bind_params(params) if bound is None else bound
     everything = {**static, **dict(zip(opdef.runtime_names, runtime, strict=True))}
     inputs = [None if given == "absent" else _slot(given) for given in in_slots]
     arguments: list[Any] = [inputs] if opdef.variadic else [*inputs, *[None] * (len(opdef.input_names) - len(inputs))]

@@ -9,9 +9,12 @@ from typing import Any
 
 from .. import dtypes
 from ..errors import DTypeError, MXNetError, ParameterError, ShapeError
+from ..op.definition import OpDef
 from ..op.inference import infer_types
 from .node import Entry, SymbolNode, aux_nodes, call_params, topological
-from .symbol import Symbol
+from .shape_rules import refine_shapes
+from .symbol import Symbol, copy_graph
+from .type_rules import assume_types
 
 __all__ = ["GraphTypes", "infer_shape", "infer_type"]
 
@@ -24,7 +27,8 @@ class GraphTypes:
 
     symbol: the graph.  known: (type flag or None, shape or None) by variable name, -1 for an unknown size; attributes
     of the variables (``__shape__``, ``__dtype__``) count where nothing is given.  default: the element type of the
-    variables that nothing else decides.
+    variables that nothing else decides.  types_only: shapes do not matter; where a rule needs them, an operator is
+    taken to have one type.
 
     >>> import mxnet as mx
     >>> net = mx.sym.FullyConnected(mx.sym.var("x"), num_hidden=3, name="fc")
@@ -33,7 +37,10 @@ class GraphTypes:
     ((0, (3, 4)), (0, (2, 3)))
     """
 
-    def __init__(self, symbol: Symbol, known: Mapping[str, PartialType], default: int | None = None) -> None:
+    def __init__(
+        self, symbol: Symbol, known: Mapping[str, PartialType], default: int | None = None, types_only: bool = False
+    ) -> None:
+        self._types_only = types_only
         self.nodes = topological(symbol._outputs)
         self._types: dict[Entry, PartialType] = {}
         self._calls: list[SymbolNode] = [node for node in self.nodes if node.op is not None]
@@ -44,9 +51,11 @@ class GraphTypes:
                 self._around[source].append(node)
         for node in self._variables:
             self._types[node, 0] = _merge_known(node, known.get(node.name, _UNKNOWN))
+        if default is not None and not any(self[node, 0][0] is not None for node in self._variables):
+            self._give_default(default, self._variables[:1], settle=False)  # the data's type decides most others
         self._settle(self._calls)
         if default is not None:
-            self._give_default(default)
+            self._give_default(default, self._variables)
 
     def __getitem__(self, entry: Entry) -> PartialType:
         """(type flag or None, shape or None) of an entry."""
@@ -57,13 +66,31 @@ class GraphTypes:
         """The types of the variables by name."""
         return {node.name: self[node, 0] for node in self._variables}
 
-    def _give_default(self, dtype: int) -> None:
+    def completed(self, symbol: Symbol) -> Symbol:
+        """The symbol with the sizes filled in that new arrays leave open; itself when there are none.
+
+        See Note [unknown sizes of new arrays].
+        """
+        found: dict[SymbolNode, Entry] = {}
+        for node in self._calls:
+            shape = self[node, 0][1] if _has_unknown_shape(node) else None
+            if shape is not None and -1 not in shape:
+                assert node.op is not None
+                given = {**node.given, "shape": str(shape)}
+                static, scalars = node.op.bind_params({key: given[key] for key in given if key != "ctx"})
+                made = SymbolNode(node.op, node.name, dict(node.attrs), params=static, scalars=scalars, given=given)
+                found[node] = (made, 0)
+        return Symbol(copy_graph(symbol._outputs, found)) if found else symbol
+
+    def _give_default(self, dtype: int, variables: list[SymbolNode], settle: bool = True) -> None:
         """Gives variables without a type the default one, one after the other, as each may decide others."""
-        for node in self._variables:
+        for node in variables:
             known, shape = self[node, 0]
             if known is None:
-                self._types[node, 0] = (dtype, shape)
-                self._settle(self._around[node])
+                counts = any(_feeds_counts(user, node) for user in self._around[node])
+                self._types[node, 0] = (dtypes.INT32 if counts else dtype, shape)
+                if settle:
+                    self._settle(self._around[node])
 
     def _settle(self, waiting: Iterable[SymbolNode]) -> None:
         """Infers nodes, and those around what changes, forward and backward in turn until nothing changes."""
@@ -88,6 +115,8 @@ class GraphTypes:
             in_types, out_types = infer_call(node, inputs, outputs)
         except MXNetError as error:
             raise _in_node(node, error) from None
+        if self._types_only and any(kind[0] is None for kind in out_types):
+            in_types, out_types = assume_types(node, in_types, out_types)
         changed = []
         made = [(node, number) for number in range(len(out_types))]
         for entry, found in zip((*node.inputs, *made), (*in_types, *out_types), strict=False):
@@ -101,13 +130,44 @@ class GraphTypes:
         return changed
 
 
+def _feeds_counts(node: SymbolNode, variable: SymbolNode) -> bool:
+    """Whether a variable is an input that must be of integers."""
+    assert node.op is not None
+    return not node.op.variadic and any(
+        entry is not None and entry[0] is variable and name in ("length", "index_vector")
+        for name, entry in zip(node.op.input_names, node.inputs, strict=True)
+    )
+
+
 def infer_call(node: SymbolNode, inputs: list[Any], outputs: list[PartialType]) -> tuple[list[Any], list[Any]]:
     """`infer_types` of a node; nodes whose rule is not an operator's definition have their own."""
     assert node.op is not None
-    rule = getattr(node.op, "infer_node", None)
-    if rule is not None:
-        return rule(node, inputs, outputs)  # type: ignore[no-any-return]
-    return infer_types(node.op, call_params(node), inputs, outputs)
+    if node.op.__class__ is not OpDef and hasattr(node.op, "infer_node"):
+        return node.op.infer_node(node, inputs, outputs)  # type: ignore[no-any-return]
+    if _has_unknown_shape(node):
+        _, made = infer_types(node.op, call_params(node), [], [(kind[0], None) for kind in outputs])
+        made = [(dtype, tuple([size or -1 for size in shape])) for dtype, shape in made]
+        return [], [_agreed(node, a, b) for a, b in zip(made, outputs, strict=True)]
+    refine_shapes(node, inputs, outputs)
+    return infer_types(node.op, node.params, inputs, outputs, (node.params, node.scalars))
+
+
+# Note [unknown sizes of new arrays] In symbols a 0 in the shape of `mx.sym.zeros` and its kin is a size that others
+# decide: recurrent cells make their first states so, without knowing the batch. `GraphTypes.completed` fills it in.
+def _has_unknown_shape(node: SymbolNode) -> bool:
+    return not node.inputs and 0 in (node.params.get("shape") or ())
+
+
+def _agreed(node: SymbolNode, made: PartialType, wanted: PartialType) -> PartialType:
+    """The type of a new array whose unknown sizes are decided elsewhere."""
+    merged = _merge(made, wanted)
+    if merged[1] is not None and wanted[1] is not None:
+        fits = len(merged[1]) == len(wanted[1]) and all(b in (a, -1) for a, b in zip(merged[1], wanted[1], strict=True))
+        if not fits:
+            assert node.op is not None
+            msg = f"[{node.op.name}] the shape {node.params['shape']} must be {wanted[1]} where it is used"
+            raise ShapeError(msg)
+    return merged
 
 
 def _in_node(node: SymbolNode, error: MXNetError) -> MXNetError:
@@ -214,7 +274,7 @@ def _known_shape(name: str, shape: tuple[Any, ...]) -> tuple[int, ...] | None:
 def infer_type(symbol: Symbol, args: Sequence[Any], kwargs: Mapping[str, Any], partial: bool = False) -> Any:
     """`Symbol.infer_type` and `infer_type_partial`."""
     given = _by_name(symbol, "infer_type", args, kwargs)
-    types = GraphTypes(symbol, {name: (dtypes.flag_of(dtype), None) for name, dtype in given.items()})
+    types = GraphTypes(symbol, {name: (dtypes.flag_of(dtype), None) for name, dtype in given.items()}, types_only=True)
     flags = [[types[entry][0] for entry in entries] for entries in _entries(symbol, types.nodes)]
     if partial or all(flag is not None for group in flags for flag in group):
         return tuple([[None if flag is None else dtypes.numpy_of(flag).type for flag in group] for group in flags])

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..op.definition import OpDef
+
 if TYPE_CHECKING:
-    from ..op.definition import OpDef
     from .symbol import Symbol
 
 __all__ = ["Entry", "SymbolNode", "aux_nodes", "call_params", "topological"]
@@ -74,9 +75,10 @@ class SymbolNode:
         """The numbers of the inputs that are mutable states: the variables there are auxiliary."""
         if self.op is None:
             return set()
-        rule = getattr(self.op, "state_inputs", None)
-        if rule is not None:
-            return rule(self.params)  # type: ignore[no-any-return]
+        if self.op.__class__ is not OpDef and hasattr(self.op, "state_inputs"):
+            return self.op.state_inputs(self.params)  # type: ignore[no-any-return]
+        if not self.op.writes and (self.op.variadic or True not in self.op.aux_inputs):
+            return _NOTHING
         changed = set(self.written_inputs())
         if not self.op.variadic:
             changed.update(number for number, aux in enumerate(self.op.aux_inputs) if aux)
@@ -87,6 +89,7 @@ class SymbolNode:
 
 
 Entry = tuple[SymbolNode, int]
+_NOTHING: set[int] = set()
 
 
 def call_params(node: SymbolNode) -> dict[str, Any]:

@@ -381,6 +381,8 @@ def copy_graph(outputs: tuple[Entry, ...], replaced: Mapping[SymbolNode, Entry] 
         return replaced.get(entry[0]) or (made[entry[0]], entry[1])
 
     for node in topological(outputs):
+        if node in replaced:
+            continue
         made[node] = SymbolNode(
             node.op, node.name, dict(node.attrs), params=node.params, scalars=node.scalars, given=dict(node.given),
             inputs=tuple([moved(entry) for entry in node.inputs]), subgraphs=node.subgraphs,
