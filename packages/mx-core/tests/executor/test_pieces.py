@@ -103,9 +103,7 @@ def test_a_custom_operator_is_made_once_for_an_executor():
 
 def test_an_operator_whose_shape_depends_on_values():
     net = mx.sym.contrib.boolean_mask(mx.sym.var("x") * 2, mx.sym.var("index"))
-    exe = net.bind(
-        mx.cpu(), {"x": mx.nd.arange(4), "index": mx.nd.array([1, 0, 0, 1])}, args_grad={"x": mx.nd.ones(4)}
-    )
+    exe = net.bind(mx.cpu(), {"x": mx.nd.arange(4), "index": mx.nd.array([1, 0, 0, 1])}, args_grad={"x": mx.nd.ones(4)})
     assert exe.forward(is_train=True)[0].asnumpy().tolist() == [0, 6]
     exe.backward(mx.nd.array([5, 7]))
     assert exe.grad_dict["x"].asnumpy().tolist() == [10, 0, 0, 14]

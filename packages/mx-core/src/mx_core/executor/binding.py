@@ -339,5 +339,3 @@ class _Maker:
     def _new(self, node: SymbolNode, kind: tuple[int, tuple[int, ...]]) -> Any:
         group = group_of(node)
         return _zeros(kind[1], kind[0], self.groups.get(group, self.ctx) if group else self.ctx)
-
-

@@ -210,7 +210,9 @@ class Executor:
         if not isinstance(out_grads, (list, tuple)) or any(
             given is not None and not isinstance(given, _core.NDArray) for given in out_grads
         ):
-            msg = f"[backward] out_grads must be an NDArray, a list or a dict of NDArrays, got {type(out_grads).__name__}"
+            msg = (
+                f"[backward] out_grads must be an NDArray, a list or a dict of NDArrays, got {type(out_grads).__name__}"
+            )
             raise DTypeError(msg)
         return list(out_grads)
 

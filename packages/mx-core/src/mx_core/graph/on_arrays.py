@@ -149,7 +149,9 @@ class _WhileLoop:
             flag, shape = rows[0]._dtype_flag, rows[0].shape
         else:
             types = [(array._dtype_flag, array.shape) for array in arrays]
-            flag, shape = self.node.op.infer_node(self.node, types, [(None, None)] * self.node.count_outputs())[1][number]
+            flag, shape = self.node.op.infer_node(self.node, types, [(None, None)] * self.node.count_outputs())[1][
+                number
+            ]
             shape = shape[1:]
         missing = self.limit - len(rows)
         if not missing:
