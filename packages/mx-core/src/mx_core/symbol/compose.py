@@ -80,7 +80,7 @@ def _signature(opdef: OpDef) -> inspect.Signature:
     kinds = inspect.Parameter
     parameters = []
     for item in python_signature(opdef).parameters.values():
-        if item.name in ("ctx", "out", "name") and item.name not in _own_names(opdef):
+        if item.name in ("out", "name") and item.name not in _own_names(opdef):
             continue
         if item.kind is kinds.POSITIONAL_OR_KEYWORD:
             parameters.append(item.replace(default=None))
@@ -132,8 +132,11 @@ def _sort_arguments(
             _take_input(opdef, inputs, key, value)
         elif key[:2] == "__" == key[-2:]:
             attrs[key] = value
-        elif key == "ctx" or _is_missing(value) or (key == "dtype" and value is None):
-            continue  # where to compute is decided when the graph is bound
+        elif _is_missing(value) or (value is None and key in ("dtype", "ctx")):
+            continue
+        elif key == "ctx" and key not in opdef.param_names:
+            if not opdef.input_names:
+                attrs[key] = str(value)  # kept for files; where to compute is decided when the graph is bound
         elif key in opdef.param_names or key in opdef.runtime_names:
             given[key] = print_value(value, key == "dtype")
         elif stored_attrs({key: ""}).keys() != {key}:

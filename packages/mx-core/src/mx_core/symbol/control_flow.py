@@ -175,8 +175,8 @@ def foreach(body: Callable[..., Any], data: Any, init_states: Any, name: str = "
     >>> import mxnet as mx
     >>> step = lambda x, states: (x + states[0], [x + states[0]])
     >>> out, states = mx.sym.contrib.foreach(step, mx.sym.var("x"), [mx.sym.var("s")])
-    >>> out.eval(x=mx.nd.array([1, 2, 3]), s=mx.nd.array([0]).reshape(()))[0].shape if False else out.name
-    '_foreach0'
+    >>> out.eval(x=mx.nd.array([[1], [2], [3]]), s=mx.nd.array([10]))[0].asnumpy().tolist()
+    [[11.0], [13.0], [16.0]]
     """
     flat_data, data_form = flatten(data, "foreach data")
     flat_states, state_form = flatten(init_states, "foreach init_states")

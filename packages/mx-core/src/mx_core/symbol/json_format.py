@@ -163,8 +163,8 @@ def load_json(json_str: str | bytes) -> Symbol:
     """The graph that `Symbol.tojson` wrote, or MXNet 0.8 to 1.9.1. Raises RecordFileError when it is damaged.
 
     >>> import mxnet as mx
-    >>> mx.sym.load_json((mx.sym.var("x") + 1).tojson()).list_outputs()
-    ['_plusscalar0_output']
+    >>> mx.sym.load_json(mx.sym.relu(mx.sym.var("x"), name="y").tojson()).list_outputs()
+    ['y_output']
     """
     if not isinstance(json_str, (str, bytes)):
         msg = f"[load_json] json_str required to be string, got {type(json_str).__name__}"

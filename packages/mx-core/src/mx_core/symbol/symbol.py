@@ -135,8 +135,8 @@ class Symbol:
         """The outputs of all nodes of the graph, variables included, as a group.
 
         >>> import mxnet as mx
-        >>> (mx.sym.var("x") + 1).get_internals().list_outputs()
-        ['x', '_plusscalar0_output']
+        >>> mx.sym.relu(mx.sym.var("x"), name="y").get_internals().list_outputs()
+        ['x', 'y_output']
         """
         return Symbol(tuple((node, number) for node in self._nodes() for number in range(node.count_visible())))
 
