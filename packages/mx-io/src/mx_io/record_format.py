@@ -223,6 +223,11 @@ class RecordReader:
             payload = b"".join(pieces)
         return payload, at
 
+    def head(self, start: int, number: int, count: int) -> bytes:
+        """The first ``count`` bytes of a record's payload, or all, of its first part. Raises as ``read``."""
+        _, length = self._part(f"record {number}", start, start, ahead=False)
+        return self._bytes(start + 8, min(count, length), ahead=False)
+
 
 def scan(path: str) -> Iterator[Span | Damage]:
     """Every record of a file in order, and every stretch of bytes that is none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .detection import ImageDetRecordIter
 from .iterators import (
     ImageRecordInt8Iter,
     ImageRecordIter,
@@ -11,6 +12,7 @@ from .iterators import (
 )
 
 __all__ = [
+    "ImageDetRecordIter",
     "ImageRecordInt8Iter",
     "ImageRecordIter",
     "ImageRecordIter_v1",

@@ -141,6 +141,14 @@ class RecordSource:
             raise RecordFileError(msg) from error
         return Sample(header.id, self._label(header, place), body, place)
 
+    def n_labels(self, number: int) -> int:
+        """How many labels record ``number`` has, without reading all of it."""
+        if self._labels is not None:
+            return len(self.read(number).label)
+        reader, offset = self._readers[self._file[number]], int(self.offsets[number])
+        head = reader.head(offset, self.first + number, 4)
+        return max(1, int.from_bytes(head, "little"))
+
     def _label(self, header: Any, place: str) -> np.ndarray[Any, Any]:
         if self._labels is not None:
             try:
