@@ -37,7 +37,9 @@ def array_call(node: SymbolNode) -> ArrayCall:
     if opdef.name == "Custom":
         return _CustomCall(node)
     if node.subgraphs:
-        return {"_foreach": _ForEach, "_while_loop": _WhileLoop, "_cond": _Branch}[opdef.name](node)
+        kinds: dict[str, Callable[[SymbolNode], ArrayCall]]
+        kinds = {"_foreach": _ForEach, "_while_loop": _WhileLoop, "_cond": _Branch}
+        return kinds[opdef.name](node)
     call, params = opdef.make_callable(), call_params(node)
 
     def run(arrays: list[Any]) -> list[Any]:
@@ -148,10 +150,10 @@ class _WhileLoop:
         if rows:
             flag, shape = rows[0]._dtype_flag, rows[0].shape
         else:
+            from ..symbol.infer import infer_call
+
             types = [(array._dtype_flag, array.shape) for array in arrays]
-            flag, shape = self.node.op.infer_node(self.node, types, [(None, None)] * self.node.count_outputs())[1][
-                number
-            ]
+            flag, shape = infer_call(self.node, types, [(None, None)] * self.node.count_outputs())[1][number]
             shape = shape[1:]
         missing = self.limit - len(rows)
         if not missing:
