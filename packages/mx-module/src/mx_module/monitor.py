@@ -98,7 +98,7 @@ class Monitor:
     def toc_print(self) -> None:
         """`toc`, logged."""
         for step, name, value in self.toc():
-            logging.info("Batch: %7d %30s %s", step, name, value)
+            logging.info("Batch: %7d %-30s %s", step, name, value)
 
 
 def _text(values: Any) -> str:
@@ -107,6 +107,7 @@ def _text(values: Any) -> str:
     parts = []
     for value in values:
         if isinstance(value, NDArray):
-            value = value.asscalar() if value.size == 1 else value.asnumpy()
-        parts.append(f"{value}\t")
+            value = value.asnumpy()
+            value = value[0] if value.shape == (1,) else value
+        parts.append(f"{value!s}\t")  # str: NumPy's format() of a float32 would show 17 digits
     return "".join(parts)
