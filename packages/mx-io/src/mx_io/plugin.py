@@ -26,6 +26,7 @@ def mx_data_readers() -> dict[str, str]:
     return {
         "array_iter": "mx_io.iterators:NDArrayIter",
         "image": "mx_io.image",
+        "image_lists": "mx_io.image.lists",
         "record_file": "mx_io.recordio:MXIndexedRecordIO",
         "recordio": "mx_io.recordio",
     }

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from . import transforms
-from .datasets import MNIST, FashionMNIST
+from .datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST
+from .image_datasets import ImageFolderDataset, ImageListDataset, ImageRecordDataset
 
-__all__ = ["MNIST", "FashionMNIST", "transforms"]
+__all__ = [
+    "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "ImageFolderDataset", "ImageListDataset", "ImageRecordDataset",
+    "transforms",
+]  # fmt: skip
