@@ -49,7 +49,7 @@ def bind(
     _check_devices(runner, ctx, group2ctx, [*arg_arrays, *aux])
     reqs = _requests("bind", grad_req, names)
     given = dict(zip([*names, *states], [(a._dtype_flag, a.shape) for a in (*arg_arrays, *aux)], strict=True))
-    entries = GraphTypes(symbol, given, FLOAT32)
+    runner, entries = _settled(symbol, runner, given, ctx, group2ctx)
     _check_fit(runner, entries, given)
     for name, array, grad in zip(names, arg_arrays, grads, strict=True):
         if grad is not None and (grad.shape != array.shape or grad._dtype_flag != array._dtype_flag):
@@ -85,7 +85,7 @@ def simple_bind(
     known: dict[str, Any] = {name: (None, _shape(name, shape)) for name, shape in shapes.items()}
     for name, dtype in (type_dict or {}).items():
         known[name] = (flag_of(dtype), known.get(name, (None, None))[1])
-    entries = GraphTypes(symbol, known, FLOAT32)
+    runner, entries = _settled(symbol, runner, known, ctx, group2ctx)
     nodes = [*runner.arguments, *runner.states]
     types = _complete_types("simple_bind", nodes, entries, shapes)
     reqs = _requests("simple_bind", grad_req, runner.argument_names)
@@ -113,7 +113,8 @@ def reshaped(executor: Executor, partial: bool, allow_up_sizing: bool, shapes: M
     }
     if not any(name in known for name in shapes):
         known = {node.name: (array._dtype_flag, array.shape) for node, array in zip(nodes, old, strict=True)}
-    entries = GraphTypes(executor._symbol, known, FLOAT32)
+    runner, entries = _settled(executor._symbol, runner, known, executor._ctx, executor._group2ctx)
+    nodes = [*runner.arguments, *runner.states]
     types = _complete_types("reshape", nodes, entries, shapes)
 
     def fit(name: str, array: Any, shape: tuple[int, ...]) -> Any:
@@ -168,6 +169,17 @@ def _runner(symbol: Symbol, ctx: Context, group2ctx: Mapping[str, Context] | Non
     place = placement(symbol, ctx, group2ctx) if group2ctx else None
     key = None if place is None else (ctx, tuple(sorted((group2ctx or {}).items(), key=lambda item: item[0])))
     return runner_of(symbol, place, key)
+
+
+def _settled(
+    symbol: Symbol, runner: Runner, known: Mapping[str, Any], ctx: Context, group2ctx: Mapping[str, Context] | None
+) -> tuple[Runner, GraphTypes]:
+    """(the runner, the types of its entries); another runner where these decide the sizes of new arrays."""
+    entries = GraphTypes(symbol, known, FLOAT32)
+    completed = entries.completed(symbol)
+    if completed is symbol:
+        return runner, entries
+    return _runner(completed, ctx, group2ctx), GraphTypes(completed, known, FLOAT32)
 
 
 def _arranged(what: str, given: Any, names: Sequence[str], partial: bool = False) -> list[Any]:
