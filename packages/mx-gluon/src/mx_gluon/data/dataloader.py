@@ -1,7 +1,10 @@
-"""DataLoader: batches of a data set, made on the calling thread or by worker threads ahead of it."""
+"""DataLoader: batches of a data set, made on the calling thread, or ahead of it by worker processes or threads."""
 
 from __future__ import annotations
 
+import operator
+import sys
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -9,19 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mx_core import ndarray as nd
-from mx_core.context import Context, cpu_pinned
-from mx_core.errors import ParameterError
+from mx_core.context import Context, cpu, cpu_pinned, cpu_shared
+from mx_core.errors import DTypeError, ParameterError, ShapeError
+from mx_core.ndarray.creation import from_host
 
+from ._epoch import Epoch
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from ._threads import ThreadPool
+    from ._workers import Pool
 
 __all__ = ["DataLoader", "default_batchify_fn", "default_mp_batchify_fn"]
 
 
 def default_batchify_fn(data: Any) -> Any:
     """A batch of a list of items: arrays and numbers stacked along a new first axis, tuples element by element.
+
+    Raises ShapeError for items of different shapes, DTypeError for items that are not numbers.
 
     >>> [part.shape for part in default_batchify_fn([(nd.zeros((2,)), 1), (nd.zeros((2,)), 0)])]
     [(2, 2), (2,)]
@@ -31,11 +39,50 @@ def default_batchify_fn(data: Any) -> Any:
         return nd.stack(*data)
     if isinstance(first, tuple):
         return [default_batchify_fn(part) for part in zip(*data, strict=True)]
-    array = np.asarray(data)
-    return nd.array(array, dtype=array.dtype)
+    return from_host(_stacked(data), cpu())
 
 
-default_mp_batchify_fn = default_batchify_fn
+def default_mp_batchify_fn(data: Any) -> Any:
+    """As `default_batchify_fn`, on cpu_shared(0): in a worker process the batch is made where the loader reads it.
+
+    >>> default_mp_batchify_fn([1.0, 2.0]).context
+    cpu_shared(0)
+    """
+    first = data[0]
+    if isinstance(first, nd.NDArray):
+        return nd.stack(*data, out=_shared_empty((len(data), *first.shape), first.dtype))
+    if isinstance(first, tuple):
+        return [default_mp_batchify_fn(part) for part in zip(*data, strict=True)]
+    if isinstance(first, np.ndarray) and all(
+        type(item) is np.ndarray and item.shape == first.shape and item.dtype == first.dtype for item in data
+    ):
+        batch = _shared_empty((len(data), *first.shape), first.dtype)
+        np.stack(data, out=np.asarray(memoryview(batch)))
+        return batch
+    return from_host(_stacked(data), cpu_shared())
+
+
+def _stacked(data: Any) -> np.ndarray[Any, Any]:
+    """Numbers, lists or NumPy arrays as one NumPy array of their type."""
+    try:
+        values = np.asarray(data)
+    except ValueError as error:
+        shapes = list(dict.fromkeys(np.shape(item) for item in data))
+        msg = f"[DataLoader] the items of a batch have shapes {shapes[:4]}; pad them to one shape, or give batchify_fn"
+        raise ShapeError(msg) from error
+    if values.dtype.kind not in "biuf":
+        kinds = ", ".join(dict.fromkeys(type(item).__name__ for item in data))
+        msg = f"[DataLoader] items must be NDArrays, NumPy arrays, numbers, or tuples of them, got {kinds}; give batchify_fn"
+        raise DTypeError(msg)
+    return values
+
+
+def _shared_empty(shape: tuple[int, ...], dtype: Any) -> Any:
+    from . import _worker
+
+    if _worker.arena is None:
+        return nd.empty(shape, cpu_shared(), dtype)
+    return _worker.arena.empty(shape, dtype)
 
 
 def _as_in_context(data: Any, ctx: Context) -> Any:
@@ -53,9 +100,17 @@ class DataLoader:
     dataset: anything with a length and items by number.  batch_size: items per batch.  shuffle: a new random order
     each epoch.  sampler: an own order of items.  last_batch: "keep" (default), "discard" or "rollover" a shorter last
     batch.  batch_sampler: an own order of lists, instead of the four above.  batchify_fn: makes a batch of a list of
-    items.  num_workers: threads that prepare batches ahead, 0 for none.  pin_memory: hand out batches on
-    cpu_pinned(pin_device_id).  prefetch: batches prepared ahead, default twice the workers.  timeout: seconds to wait
-    for a batch of a worker.  thread_pool, auto_reload: accepted for MXNet's programs.
+    items.  num_workers: processes that prepare batches ahead, 0 for none.  pin_memory: hand out batches on
+    cpu_pinned(pin_device_id).  prefetch: batches prepared ahead, default twice the workers.  thread_pool: workers are
+    threads.  timeout: seconds to wait for a batch of a worker.  auto_reload: workers begin the next epoch as soon as
+    one ends.
+
+    Worker processes are forked at the first iteration and stay for the next ones; they have the data set as it was
+    then. Their batches are on cpu_shared(0). Items that draw random numbers (``random``, ``numpy.random``,
+    ``mx.random``) get the same ones whatever the number of worker processes, decided by the seeds of the program;
+    without workers and in threads they draw from the program's own generators. A worker that dies or is stopped raises
+    an MXNetError that says which, why and at which sample; an exception of the data set comes with its own class.
+    Where processes cannot be forked safely (not Linux), workers are threads.
 
     >>> from mx_gluon.data import ArrayDataset
     >>> loader = DataLoader(ArrayDataset(nd.arange(5), nd.arange(5)), batch_size=2)
@@ -92,49 +147,178 @@ class DataLoader:
             msg = "batch_size, shuffle, sampler and last_batch must not be specified if batch_sampler is specified."
             raise ParameterError(msg)
         self._batch_sampler = batch_sampler
-        self._num_workers = max(0, num_workers)
-        self._prefetch = max(0, 2 * self._num_workers if prefetch is None else prefetch)
-        self._batchify_fn = default_batchify_fn if batchify_fn is None else batchify_fn
-        self._pool: ThreadPoolExecutor | None = None
-
-    def _make(self, indices: list[int]) -> Any:
-        dataset = self._dataset
-        batch = self._batchify_fn([dataset[i] for i in indices])
-        return batch if self._pin_context is None else _as_in_context(batch, self._pin_context)
+        self._num_workers = _count("num_workers", num_workers)
+        self._prefetch = _count("prefetch", 2 * self._num_workers if prefetch is None else prefetch)
+        self._thread_pool = thread_pool or sys.platform != "linux"
+        if batchify_fn is None:
+            uses_processes = self._num_workers > 0 and not self._thread_pool
+            batchify_fn = default_mp_batchify_fn if uses_processes else default_batchify_fn
+        self._batchify_fn = batchify_fn
+        self._auto_reload = auto_reload
+        self._pool: Pool | ThreadPool | None = None
+        self._begun = 0
+        self._epoch: Epoch | None = None  # the last one that began
+        self._next: _MultiWorkerIter | None = None  # an epoch whose batches are being made before it is asked for
+        self._resumed: dict[str, Any] | None = None
+        if auto_reload:
+            self.refresh()
 
     def __iter__(self) -> Iterator[Any]:
         if self._num_workers == 0:
-            return map(self._make, self._batch_sampler)
-        return self._iterate_ahead()
-
-    def _iterate_ahead(self) -> Iterator[Any]:
-        from concurrent.futures import ThreadPoolExecutor
-
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._num_workers, thread_name_prefix="mx-dataloader")
-        pool, batches = self._pool, iter(self._batch_sampler)
-        pending: deque[Any] = deque()
-        try:
-            for indices in batches:
-                pending.append(pool.submit(self._make, indices))
-                if len(pending) > max(1, self._prefetch):
-                    yield pending.popleft().result(timeout=self._timeout)
-            while pending:
-                yield pending.popleft().result(timeout=self._timeout)
-        finally:
-            for future in pending:
-                future.cancel()
+            self._epoch = self._new_epoch(needs_seeds=False)
+            return self._make_here(self._epoch)
+        if self._next is None:
+            self.refresh()
+        ready, self._next = self._next, None
+        assert ready is not None
+        self._epoch = ready.epoch
+        return ready
 
     def __len__(self) -> int:
         return len(self._batch_sampler)
 
+    def _new_epoch(self, needs_seeds: bool) -> Epoch:
+        state, self._resumed = self._resumed, None
+        number, self._begun = self._begun, self._begun + 1
+        return Epoch(self._batch_sampler, number, needs_seeds, state)
+
+    def _make_here(self, epoch: Epoch) -> Iterator[Any]:
+        dataset, batchify = self._dataset, self._batchify_fn
+        while (indices := epoch.draw()) is not None:
+            batch = batchify([dataset[i] for i in indices])
+            epoch.hand_out()
+            yield batch if self._pin_context is None else _as_in_context(batch, self._pin_context)
+        epoch.finish()
+
+    def refresh(self) -> None:
+        """Has the workers begin the batches of the next epoch now."""
+        if self._num_workers == 0:
+            return
+        if self._pool is None or not self._pool.is_usable:
+            self._pool = self._new_pool()
+        epoch = self._new_epoch(needs_seeds=not self._thread_pool)
+        self._next = _MultiWorkerIter(self, self._pool, epoch)
+
+    def clean(self) -> None:
+        """Drops the batches that `refresh` had begun."""
+        self._next = None
+
+    def _new_pool(self) -> Pool | ThreadPool:
+        if self._thread_pool:
+            from ._threads import ThreadPool
+
+            return ThreadPool(self._dataset, self._batchify_fn, self._num_workers)
+        from ._workers import Pool
+
+        return Pool(self._dataset, self._batchify_fn, self._num_workers)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the last begun epoch is, to the sample, in lists and numbers (JSON keeps it).
+
+        The generators of ``random`` and ``numpy.random`` are in it: they decide the order of the samples.
+
+        >>> loader = DataLoader([0, 1, 2, 3, 4, 5], batch_size=2)
+        >>> batches = iter(loader)
+        >>> _, state = next(batches), loader.state_dict()
+        >>> again = DataLoader([0, 1, 2, 3, 4, 5], batch_size=2)
+        >>> again.load_state_dict(state)
+        >>> [batch.asnumpy().tolist() for batch in again]
+        [[2, 3], [4, 5]]
+        """
+        if self._next is not None and (self._epoch is None or self._epoch.has_ended):
+            epoch = self._next.epoch
+        else:
+            epoch = self._epoch or Epoch(self._batch_sampler, 0, False, self._resumed)
+        return {"samples": len(self._dataset), "at": epoch.state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The next iteration goes on where ``state`` was taken, and puts ``random`` and ``numpy.random`` there.
+
+        Raises ParameterError for the state of a loader of another data set.
+        """
+        if state["samples"] != len(self._dataset):
+            msg = (
+                f"[DataLoader] the state is of a data set of {state['samples']} samples, this one has "
+                f"{len(self._dataset)}; load it into a loader of the same data"
+            )
+            raise ParameterError(msg)
+        self._next = self._epoch = None
+        self._resumed = state["at"]
+        self._begun = self._resumed["epoch"]
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pool": None}
+        return {**self.__dict__, "_pool": None, "_next": None, "_epoch": None}
+
+
+class _MultiWorkerIter:
+    """One epoch of a DataLoader whose batches workers make, in the order of the sampler."""
+
+    def __init__(self, loader: DataLoader, pool: Pool | ThreadPool, epoch: Epoch) -> None:
+        self.epoch = epoch
+        self._loader = weakref.ref(loader)
+        self._pool = pool
+        self._timeout = loader._timeout
+        self._pin_context = loader._pin_context
+        self._reloads = loader._auto_reload
+        self._pass: Any = None
+        self._wanted: deque[int] = deque()  # numbers of the batches that are being made
+        self._sampler_error: Exception | None = None
+        self._has_drawn_all = False
+        for _ in range(max(1, loader._prefetch)):
+            self._push()
+
+    def _push(self) -> None:
+        """Gives the workers one more batch to make."""
+        if self._has_drawn_all:
+            return
+        try:
+            indices = self.epoch.draw()
+        except Exception as error:  # of the user's sampler: raised when its turn comes
+            self._sampler_error, indices = error, None
+        if indices is None:
+            self._has_drawn_all = True
+            return
+        if self._pass is None:
+            self._pass = self._pool.begin(self.epoch.seeds)
+        number = self.epoch.last_drawn
+        self._pool.submit(self._pass, number, indices)
+        self._wanted.append(number)
+
+    def __iter__(self) -> _MultiWorkerIter:
+        return self
+
+    def __next__(self) -> Any:
+        if self._sampler_error is None:
+            self._push()
+        if not self._wanted:
+            self._end()
+            raise StopIteration
+        number = self._wanted.popleft()
+        self.epoch.hand_out()
+        batch = self._pool.result(self._pass, number, self._timeout)
+        return batch if self._pin_context is None else _as_in_context(batch, self._pin_context)
+
+    def _end(self) -> None:
+        error, self._sampler_error = self._sampler_error, None
+        if error is not None:
+            raise error
+        if not self.epoch.has_ended:
+            self.epoch.finish()
+            loader = self._loader()
+            if self._reloads and loader is not None:
+                loader.refresh()
 
     def __del__(self) -> None:
-        pool = getattr(self, "_pool", None)
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        if getattr(self, "_pass", None) is not None:
+            self._pool.end(self._pass)
+
+
+def _count(name: str, value: Any) -> int:
+    try:
+        return max(0, operator.index(value))
+    except TypeError:
+        msg = f"[DataLoader] {name} must be an integer, got {value!r}"
+        raise DTypeError(msg) from None
 
 
 def _batch_sampler(
@@ -149,3 +333,12 @@ def _batch_sampler(
         msg = "shuffle must not be specified if sampler is specified"
         raise ParameterError(msg)
     return BatchSampler(sampler, batch_size, last_batch or "keep")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ForkingPickler":  # MXNet's programs take it from here; multiprocessing is not imported for nothing
+        from multiprocessing.reduction import ForkingPickler
+
+        return ForkingPickler
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -98,6 +98,17 @@ class BatchSampler(Sampler):
             elif self._last_batch == "rollover":
                 self._left_over = batch
 
+    def state_dict(self) -> dict[str, Any]:
+        """What is left of the last pass, with ``last_batch="rollover"``, and the state of the sampler if it has one."""
+        inner = self._sampler.state_dict() if hasattr(self._sampler, "state_dict") else None
+        return {"left_over": list(self._left_over), "sampler": inner}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes back to a state of `state_dict`."""
+        self._left_over = list(state["left_over"])
+        if state["sampler"] is not None:
+            self._sampler.load_state_dict(state["sampler"])  # type: ignore[attr-defined]
+
     def __len__(self) -> int:
         count = len(self._sampler)  # type: ignore[arg-type]
         if self._last_batch == "keep":
