@@ -21,6 +21,8 @@ _NAMESPACES = {
     "contrib": "mx_core.contrib",
     "contrib.nd": "mx_core.ndarray.contrib",
     "contrib.ndarray": "mx_core.ndarray.contrib",
+    "contrib.sym": "mx_core.symbol.contrib",
+    "contrib.symbol": "mx_core.symbol.contrib",
     "autograd": "mx_core.autograd",
     "random": "mx_core.random",
     "rnd": "mx_core.random",

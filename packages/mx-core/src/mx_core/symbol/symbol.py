@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["Group", "Symbol", "copy_graph"]
 
 
+def __getattr__(name: str) -> Any:
+    # `mx.symbol.symbol` has all functions of `mx.symbol`, as in MXNet.
+    if name.startswith("_"):
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    import importlib
+
+    return getattr(importlib.import_module(__name__.rpartition(".")[0]), name)
+
+
 class Symbol:
     """Outputs of a graph of operators; ``mx.sym.var`` and the operators of ``mx.sym`` make them.
 
