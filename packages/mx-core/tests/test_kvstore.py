@@ -94,3 +94,57 @@ def test_name_managers():
             assert mx.name.NameManager.current is inner
             assert inner.get(None, "fc") == "net_fc0"
         assert mx.name.NameManager.current is names
+
+
+def test_two_bits_keep_what_they_lose_for_the_next_push():
+    store = mx.kv.create("device")
+    store.set_gradient_compression({"type": "2bit", "threshold": 0.5})
+    store.init("w", nd.zeros((4,)))
+    out, pushed = nd.zeros((4,)), []
+    for _ in range(4):
+        store.pushpull("w", [nd.array([0.3, -0.3, 0.9, 0.1], ctx=ctx) for ctx in CONTEXTS], out=out)
+        pushed.append(out.asnumpy().tolist())
+    assert pushed == [[0, 0, 1, 0], [1, -1, 1, 0], [0, 0, 1, 0], [1, -1, 1, 0]]
+
+
+def test_rows_of_a_dense_value_are_pulled():
+    store = mx.kv.create()
+    store.init("table", nd.array([[1, 2], [3, 4], [5, 6]]))
+    outs = [nd.ones((3, 2), ctx=ctx) for ctx in CONTEXTS]
+    store.row_sparse_pull("table", out=outs, row_ids=[nd.array([2, 0, 2]), nd.array([1])])
+    assert outs[0].asnumpy().tolist() == [[1, 2], [0, 0], [5, 6]]
+    assert outs[1].asnumpy().tolist() == [[0, 0], [3, 4], [0, 0]]
+    store.row_sparse_pull("table", out=outs, row_ids=nd.array([1]))
+    assert outs[0].asnumpy().tolist() == outs[1].asnumpy().tolist() == [[0, 0], [3, 4], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda s: s.push("a", nd.ones((3,))), ValueError, r"stored value has shape \(2,\), got \(3,\)"),
+        (lambda s: s.pull("a"), ValueError, "needs out="),
+        (lambda s: s.push(["a", "b"], [nd.ones((2,))]), ValueError, "2 keys need a list of as many values, got 1"),
+        (lambda s: s.push("a", 3), TypeError, "needs an NDArray or a list of them, got int"),
+        (lambda s: s.push(2.5, nd.ones((2,))), TypeError, "int or a str, got 2.5"),
+        (lambda s: s.init(3, nd.ones((2,))), mx.MXNetError, "Mixed key types"),
+        (lambda s: s.row_sparse_pull("a", out=nd.ones((2,))), ValueError, "row_ids="),
+        (lambda s: s.is_capable("flying"), ValueError, "Unknown capability"),
+        (lambda s: s.set_gradient_compression({"type": "2bit"}), mx.MXNetError, "create the store as 'device'"),
+        (lambda s: mx.kv.KVStoreServer(s).run(), mx.MXNetError, "has no server"),
+        (lambda s: mx.kv.create("nccl"), ValueError, "not in this build"),
+    ],
+)
+def test_wrong_uses_are_named(call, error, text):
+    store = mx.kv.create()
+    store.init("a", nd.ones((2,)))
+    with pytest.raises(error, match=text):
+        call(store)
+
+
+def test_compression_parameters():
+    store = mx.kv.create("device")
+    for wrong, text in (({"type": "1bit"}, "Unknown type"), ({"threshold": 1}, "takes type"), ({"type": "2bit", "x": 1}, "takes type"),
+                        ({"type": "2bit", "threshold": 0}, "must be greater than 0")):  # fmt: skip
+        with pytest.raises(ValueError, match=text):
+            store.set_gradient_compression(wrong)
+    store.set_gradient_compression({"type": "none"})

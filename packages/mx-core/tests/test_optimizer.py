@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import random
 
 import numpy as np
 import pytest
@@ -216,3 +217,38 @@ def test_plug_ins_bring_optimizers():
         assert isinstance(mx.optimizer.create("fromplugin", momentum=0.5), FromPlugin)
     finally:
         plugin.unregister("test-classes")
+
+
+def test_group_adagrad_keeps_one_history_for_each_row():
+    optimizer = mx.optimizer.create("groupadagrad", learning_rate=0.1)
+    weight = nd.ones((2, 3))
+    state = optimizer.create_state(0, weight)
+    assert state.shape == (2, 1)
+    optimizer.update(0, weight, nd.array([[1, 1, 1], [2, 2, 2]]), state)
+    assert state.asnumpy().ravel().tolist() == [1, 4]
+    np.testing.assert_allclose(weight.asnumpy(), 0.9, rtol=1e-5)
+    with pytest.raises(ValueError, match="Weight decay is not supported"):
+        mx.optimizer.contrib.GroupAdaGrad(wd=0.1).update(0, weight, weight, state)
+    with pytest.raises(ValueError, match="must have two axes"):
+        optimizer.create_state(0, nd.ones((3,)))
+
+
+def test_a_thousand_damaged_states_are_read_or_refused():
+    scheduler = mx.lr_scheduler.FactorScheduler(2, base_lr=0.1)
+    updater = mx.optimizer.get_updater(mx.optimizer.create("sgd", momentum=0.9, lr_scheduler=scheduler))
+    for index in range(3):
+        updater(index, nd.ones((3, 2)), nd.ones((3, 2)))
+    good = updater.get_states(dump_optimizer=True)
+    generator = random.Random(5)
+    refused = 0
+    for _ in range(1000):
+        content = bytearray(good)
+        for _ in range(generator.randint(1, 4)):
+            at, size = generator.randrange(len(content)), generator.randint(0, 9)
+            content[at : at + size] = generator.randbytes(generator.randint(0, 9))
+        fresh = mx.optimizer.get_updater(mx.optimizer.create("sgd"))
+        try:
+            fresh.set_states(bytes(content))
+        except mx.MXNetError:
+            refused += 1
+    assert refused > 300

@@ -76,7 +76,13 @@ def test_what_programs_record_themselves(running):
     assert shown["Time"]["loading"]["batch"]["Count"] == 2
     assert shown["Time"]["loading,frame"]["step"]["Count"] == 2
     assert set(shown["Time"]["event"]) == {"whole", "part"}
-    assert shown["Counter"]["loading"]["images"] == {"Count": 5, "Total": 5 + 8 + 11 + 10 + 20, "Min": 5, "Max": 20, "Avg": 10.8}
+    assert shown["Counter"]["loading"]["images"] == {
+        "Count": 5,
+        "Total": 5 + 8 + 11 + 10 + 20,
+        "Min": 5,
+        "Max": 20,
+        "Avg": 10.8,
+    }
     assert shown["Unit"]["Time"] == "ms"
 
 

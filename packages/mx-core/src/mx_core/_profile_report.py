@@ -102,7 +102,11 @@ def _table(tables: Tables, sort_by: str, ascending: bool, lost: int) -> str:
     lines = ["", "Profile Statistics:", "\tNote the difference in units for different entries."]
     if lost:
         lines.append(f"\t{lost} spans came after the first million and are left out.")
-    sections = [(tables.times, "Time (ms)", True), (tables.memory, "Use  (kB)", False), (tables.counters, "Value", False)]
+    sections = [
+        (tables.times, "Time (ms)", True),
+        (tables.memory, "Use  (kB)", False),
+        (tables.counters, "Value", False),
+    ]
     for table, unit, has_total in sections:
         heads = [f"{word} {unit}" for word in ("Min", "Max", "Avg")]
         heads = ["Total Count", *([unit] if has_total else []), *heads]

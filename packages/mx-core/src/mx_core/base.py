@@ -206,7 +206,9 @@ def __getattr__(name: str) -> Any:
         globals()["_Null"] = MISSING
         return MISSING
     if name == "_LIB":
-        msg = "mxnet.base._LIB: MX has no C library of MXNet's interface (libmxnet.so). Use the Python interface instead"
+        msg = (
+            "mxnet.base._LIB: MX has no C library of MXNet's interface (libmxnet.so). Use the Python interface instead"
+        )
         raise AttributeError(msg)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

@@ -35,22 +35,22 @@ class ClassRegistry:
         self.kind = kind
         self.classes: dict[str, type] = {}
 
-    def register(self, cls: type, name: str | None = None) -> type:
-        """Adds ``cls`` under ``name`` (default: its own); a second class of that name replaces the first and warns."""
-        if not (isinstance(cls, type) and issubclass(cls, self.base)):
-            msg = f"[{self.kind}] register expects a subclass of {self.base.__name__}, got {cls!r}"
+    def register(self, klass: type, name: str | None = None) -> type:
+        """Adds ``klass`` under ``name`` (default: its own); a second class of that name replaces the first and warns."""
+        if not (isinstance(klass, type) and issubclass(klass, self.base)):
+            msg = f"[{self.kind}] register expects a subclass of {self.base.__name__}, got {klass!r}"
             raise ParameterError(msg)
-        key = (name or cls.__name__).lower()
+        key = (name or klass.__name__).lower()
         old = self.classes.get(key)
-        if old is not None and old is not cls:
+        if old is not None and old is not klass:
             warnings.warn(
-                f"New {self.kind} {cls.__module__}.{cls.__name__} registered with name {key} is overriding "
+                f"New {self.kind} {klass.__module__}.{klass.__name__} registered with name {key} is overriding "
                 f"existing {self.kind} {old.__module__}.{old.__name__}",
                 UserWarning,
                 stacklevel=3,
             )
-        self.classes[key] = cls
-        return cls
+        self.classes[key] = klass
+        return klass
 
     def alias(self, *names: str) -> Callable[[type], type]:
         """A decorator that registers a class under each of ``names``."""
@@ -108,7 +108,7 @@ def get_registry(base_class: type) -> dict[str, type]:
 
 
 def get_register_func(base_class: type, nickname: str) -> Callable[..., type]:
-    """``register(cls, name=None)`` for ``base_class``; nickname is the word its errors use."""
+    """``register(klass, name=None)`` for ``base_class``; nickname is the word its errors use."""
     return registry_of(base_class, nickname).register
 
 

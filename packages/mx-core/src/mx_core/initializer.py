@@ -93,6 +93,9 @@ class Initializer:
     def __call__(self, desc: str, arr: Any) -> None:
         """Fills ``arr`` by the rule for the name ``desc`` (an InitDesc, or a plain str without attributes)."""
         if not isinstance(desc, InitDesc):
+            if desc.startswith(tuple(_BEGINNINGS)):  # rules for plain names, older than InitDesc
+                _BEGINNINGS[next(start for start in _BEGINNINGS if desc.startswith(start))](desc, arr)
+                return
             desc = InitDesc(desc)
         if desc.global_init is None:
             desc.global_init = self
@@ -248,6 +251,13 @@ class Constant(Initializer):
         arr[:] = np.asarray(value, dtype=arr.dtype) if isinstance(value, (list, tuple)) else value
 
 
+def load(fname: str) -> Any:
+    """What ``mx.nd.load`` reads from a file."""
+    from . import ndarray as nd
+
+    return nd.load(fname)
+
+
 def _numpy(value: Any) -> np.ndarray[Any, Any]:
     return value.asnumpy() if hasattr(value, "asnumpy") else np.asarray(value)
 
@@ -389,6 +399,25 @@ class LSTMBias(Initializer):
         bias[hidden : 2 * hidden] = self.forget_bias
         arr[:] = bias
 
+
+def _init_transformer(name: str, arr: Any) -> None:
+    """Spatial transformer's localization: no weights, and the bias of the identity."""
+    if name.endswith("weight"):
+        arr[:] = 0
+    elif name.endswith("bias"):
+        if arr.shape != (6,):
+            msg = f"[Initializer] {name} must have shape (6,), got {arr.shape}"
+            raise ShapeError(msg)
+        arr[:] = np.array([1.0, 0, 0, 0, 1.0, 0])
+    else:
+        msg = f"Unknown initialization pattern for {name}. A name that begins with stn_loc ends with weight or bias."
+        raise ParameterError(msg)
+
+
+_BEGINNINGS: dict[str, Callable[[str, Any], None]] = {
+    "upsampling": lambda name, arr: Bilinear()._init_weight(name, arr),
+    "stn_loc": _init_transformer,
+}
 
 _GATES = {"rnn_relu": 1, "rnn_tanh": 1, "gru": 3, "lstm": 4}
 

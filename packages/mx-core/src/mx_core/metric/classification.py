@@ -185,16 +185,6 @@ class PCC(EvalMetric):
     ) -> None:
         super().__init__(name, output_names=output_names, label_names=label_names, has_global_stats=has_global_stats)
 
-    def reset(self) -> None:
-        """Forgets everything."""
-        super().reset()
-        self._matrix, self._global_matrix = np.zeros((2, 2)), np.zeros((2, 2))
-
-    def reset_local(self) -> None:
-        """Forgets what ``get`` reports."""
-        super().reset_local()
-        self._matrix = np.zeros((2, 2))
-
     def update(self, labels: Any, preds: Any) -> None:
         """Adds a batch: labels of shape (n,), scores of shape (n, k)."""
         labels, preds = check_label_shapes(labels, preds, True)
@@ -208,11 +198,27 @@ class PCC(EvalMetric):
             np.add.at(batch, (guess, truth), 1)
             self._matrix = _grown_sum(self._matrix, batch)
             self._global_matrix = _grown_sum(self._global_matrix, batch)
-        # One instance a batch, worth the correlation so far: sum / count is that correlation, as MXNet reports it.
         self.num_inst += 1
         self.global_num_inst += 1
-        self.sum_metric = _correlation(self._matrix) * self.num_inst
-        self.global_sum_metric = _correlation(self._global_matrix) * self.global_num_inst
+
+    # One instance a batch, worth the correlation so far: sum / count is that correlation, as MXNet reports it.
+    @property
+    def sum_metric(self) -> float:
+        """The correlation times the number of batches."""
+        return _correlation(self._matrix) * self.num_inst if self.num_inst else 0.0
+
+    @sum_metric.setter
+    def sum_metric(self, value: float) -> None:
+        self._matrix = np.zeros((2, 2))  # only reset sets it, to 0
+
+    @property
+    def global_sum_metric(self) -> float:
+        """``sum_metric`` since ``reset``."""
+        return _correlation(self._global_matrix) * self.global_num_inst if self.global_num_inst else 0.0
+
+    @global_sum_metric.setter
+    def global_sum_metric(self, value: float) -> None:
+        self._global_matrix = np.zeros((2, 2))
 
 
 def _grown_sum(a: Any, b: Any) -> Any:

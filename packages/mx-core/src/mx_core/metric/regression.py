@@ -77,6 +77,10 @@ class PearsonCorrelation(EvalMetric):
     def reset(self) -> None:
         """Forgets everything."""
         super().reset()
+        self.reset_micro()
+
+    def reset_micro(self) -> None:
+        """Forgets what "micro" keeps: counts, sums, sums of squares and of products."""
         self._local, self._total = np.zeros(6), np.zeros(6)
 
     def reset_local(self) -> None:
@@ -94,11 +98,23 @@ class PearsonCorrelation(EvalMetric):
             if self.average == "macro":
                 self._add(float(np.corrcoef(y, x)[0, 1]), 1)
                 continue
-            moments = np.array([x.size, x.sum(), y.sum(), x @ x, y @ y, x @ y])
-            self._local = self._local + moments
-            self._total = self._total + moments
+            self.update_cov(x, y)
             self.num_inst += 1
             self.global_num_inst += 1
+
+    def update_cov(self, label: Any, pred: Any) -> None:
+        """Adds two NumPy vectors to what "micro" keeps."""
+        moments = np.array([label.size, label.sum(), pred.sum(), label @ label, pred @ pred, label @ pred])
+        self._local = self._local + moments
+        self._total = self._total + moments
+
+    def update_variance(self, new_values: Any, *aggregate: float) -> tuple[int, float, float]:
+        """(count, mean, sum of squared deviations) of values before, given as these three, and of ``new_values``."""
+        count, mean, squares = aggregate
+        values = np.asarray(new_values, np.float64).ravel()
+        new_count = int(count) + values.size
+        new_mean = mean + float((values - mean).sum()) / new_count
+        return new_count, new_mean, squares + float(((values - mean) * (values - new_mean)).sum())
 
     def _micro(self, moments: Any) -> float:
         n, sx, sy, sxx, syy, sxy = moments

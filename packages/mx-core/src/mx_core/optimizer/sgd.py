@@ -118,16 +118,18 @@ class NAG(_WithMaster):
         options = {"lr": lr, "wd": wd, "rescale_grad": self.rescale_grad, "out": weight}
         if self.clip_gradient is not None:
             options["clip_gradient"] = self.clip_gradient
-        if self._has_master(weight):
-            momentum, master = state
-            if momentum is None:
-                nd.mp_sgd_update(weight, grad, master, **options)
-            else:
-                nd.mp_nag_mom_update(weight, grad, momentum, master, momentum=self.momentum, **options)
-        elif state is None:
+        momentum, exact = state if self._has_master(weight) else (state, weight)
+        before = exact.copy() if wd and momentum is not None else None
+        if momentum is None and exact is weight:
             nd.sgd_update(weight, grad, **options)
+        elif momentum is None:
+            nd.mp_sgd_update(weight, grad, exact, **options)
+        elif exact is weight:
+            nd.nag_mom_update(weight, grad, momentum, momentum=self.momentum, **options)
         else:
-            nd.nag_mom_update(weight, grad, state, momentum=self.momentum, **options)
+            nd.mp_nag_mom_update(weight, grad, momentum, exact, momentum=self.momentum, **options)
+        if before is not None:  # MXNet decays the momentum by the weight that it has just updated
+            momentum -= lr * wd * (exact - before)
 
     def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """``update``: the rule reads the float32 copy from the state itself."""
@@ -244,7 +246,8 @@ class LBSGD(SGD):
 
     def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """Adds the gradient to the running sum; every ``batch_scale`` calls, one step along its mean."""
-        lr, wd, _ = self._begin(index)
+        lr, wd = self._get_lr(index), self._get_wd(index)  # before this update counts, as in MXNet
+        self._update_count(index)
         total, count = self.cumgrads.get(index, (None, self.init_updates))
         total = grad.copy() if total is None else total + grad
         count += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import RecordFileError
 from .optimizer import Optimizer
 from .states import dump_states, load_states
 
@@ -61,12 +62,19 @@ class Updater:
     def set_states(self, states: bytes) -> None:
         """Takes over states written by ``get_states``, here or by MXNet 1.x. Arrays move to their weight's device."""
         loaded = load_states(states)
+        optimizer = None
         if isinstance(loaded, tuple) and len(loaded) == 2:
-            self.states, optimizer = loaded
+            loaded, optimizer = loaded
+        if not isinstance(loaded, dict) or not isinstance(optimizer, (Optimizer, type(None))):
+            msg = (
+                f"optimizer states must be a dict of states by index, or that and an optimizer, got "
+                f"{type(loaded).__name__}. The content is damaged or is not a .states file; save the states again."
+            )
+            raise RecordFileError(msg)
+        self.states = loaded
+        if optimizer is not None:
             optimizer.param_dict = self.optimizer.param_dict
             self.optimizer = optimizer
-        else:
-            self.states = loaded
         self.states_synced = {}
 
     def get_states(self, dump_optimizer: bool = False) -> bytes:
