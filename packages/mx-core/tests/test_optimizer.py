@@ -252,3 +252,13 @@ def test_a_thousand_damaged_states_are_read_or_refused():
         except mx.MXNetError:
             refused += 1
     assert refused > 300
+
+
+def test_schedules_log_their_changes_as_programs_parse_them(caplog):
+    caplog.set_level("INFO")
+    schedule = mx.lr_scheduler.FactorScheduler(2, 0.1, stop_factor_lr=0.05, base_lr=1.0)
+    assert [round(schedule(i), 3) for i in (1, 3, 5)] == [1.0, 0.1, 0.05]
+    assert caplog.messages == [
+        "Update[3]: Change learning rate to 1.00000e-01",
+        "Update[5]: now learning rate arrived at 5.00000e-02, will not change in the future",
+    ]
