@@ -11,6 +11,7 @@
 #include "families.h"
 #include "in_float32.h"
 #include "parallel.h"
+#include "stream.h"
 #include "vecmath.h"
 
 namespace mx::cpu {
@@ -347,10 +348,10 @@ MX_CLONES void first_maximum(const PoolShape& s, const double* padded, int64_t l
 // The commonest case at once: two rows of data, windows of 2 x 2 side by side, each written as a
 // whole. Returns whether some window has no value above -inf.
 template <class T>
-MX_INLINE bool pairs_row(const T* __restrict x, const T* __restrict below, const T* __restrict dy,
-                         T* __restrict dx, T* __restrict dx_below, int64_t n) {
+MX_INLINE bool some_pairs(const T* __restrict x, const T* __restrict below, const T* __restrict dy,
+                          T* __restrict dx, T* __restrict dx_below, int64_t n) {
   int without = 0;
-  for (int64_t o = 0; o < n; ++o) {
+  _Pragma("GCC unroll 1") for (int64_t o = 0; o < n; ++o) {
     const T a = x[2 * o], b = x[2 * o + 1], c = below[2 * o], d = below[2 * o + 1], head = dy[o];
     const T first = a > kStart<T> ? a : kStart<T>, second = b > first ? b : first;
     const T third = c > second ? c : second;
@@ -365,6 +366,17 @@ MX_INLINE bool pairs_row(const T* __restrict x, const T* __restrict below, const
     without |= !(d > third) & (third == kStart<T>);
   }
   return without != 0;
+}
+template <class T>
+MX_INLINE bool pairs_row(const T* x, const T* below, const T* dy, T* dx, T* dx_below, int64_t n) {
+  if (n < kSideBySide) return some_pairs(x, below, dy, dx, dx_below, n);
+  bool without = false;
+  for (int64_t next = 0; next < n; next += kSideBySide) {
+    const int64_t o = std::min(next, n - kSideBySide);  // the last vector may do some again
+    without |=
+        some_pairs(x + 2 * o, below + 2 * o, dy + o, dx + 2 * o, dx_below + 2 * o, kSideBySide);
+  }
+  return without;
 }
 MX_CLONES bool pairs(const float* x, const float* below, const float* dy, float* dx,
                      float* dx_below, int64_t n) {
@@ -393,15 +405,52 @@ MX_CLONES void spread(const PoolShape& s, const double* share, double* line) {
   spread_row(s, share, line);
 }
 
+// Where the gradients of planes are made: in place, or, when the whole leaves the caches, in a
+// buffer that does not, whence they are streamed.
+template <class T>
+class Planes {
+ public:
+  static constexpr int64_t kLargest = 256 << 10;  // bytes of a plane that is worth a buffer
+  static constexpr int64_t kSmallest = 512;
+  static bool are_streamed(const mx_tensor_type& dx, int64_t size) {
+    const int64_t bytes = size * static_cast<int64_t>(sizeof(T));
+    return worth_streaming(byte_size(dx)) && bytes >= kSmallest && bytes <= kLargest;
+  }
+  Planes(T* dx, int64_t size, bool streamed)
+      : dx_(dx), size_(size), buffer_(static_cast<size_t>(streamed ? size : 0)) {}
+  Planes(const Planes&) = delete;
+  ~Planes() {
+    if (!buffer_.empty()) finish_streaming();
+  }
+  T* begin(int64_t plane) { return buffer_.empty() ? dx_ + plane * size_ : buffer_.data(); }
+  void finish(int64_t plane) {
+    if (buffer_.empty()) return;
+    const T* from = buffer_.data();
+    stream_rows(
+        dx_ + plane * size_, size_, 1,
+        size_, [=](int64_t, int64_t i, auto& out) __attribute__((always_inline)) {
+          load(from + i, out[0]);
+        });
+  }
+
+ private:
+  T* dx_;
+  int64_t size_;
+  std::vector<T> buffer_;
+};
+
 // dy, data, y -> dx. Of equal maxima the first in row-major order gets the gradient.
 template <class T>
 struct PoolingBackward {
   using Code = std::conditional_t<std::is_same_v<T, float>, int32_t, int64_t>;
   PoolShape shape;
   std::vector<T> widths;
+  bool streamed;
   PoolingBackward(const mx_signature& sig, mx_prepared& plan)
       : shape(sig, sig.out[0], sig.in[0]), widths(width_counts<T>(shape)) {
     require_dtype(sig, std::is_same_v<T, float> ? MX_FLOAT32 : MX_FLOAT64);
+    streamed =
+        Planes<T>::are_streamed(sig.out[0], shape.in_plane() / (is_pairs() ? shape.size[0] : 1));
     plan.cost_ns = 2 * shape.cost_ns();
   }
   void operator()(const mx_call& call) const {
@@ -412,16 +461,21 @@ struct PoolingBackward {
     const T* y = static_cast<const T*>(call.in[2]);
     T* dx = static_cast<T*>(call.out[0]);
     if (is_pairs()) {
-      const int64_t images = s.planes * s.size[0];
+      const int64_t images = s.planes * s.size[0], area = s.size[1] * s.size[2];
       parallel_for(images, 1, s.cost_ns(), [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) image_of_pairs(data, dy, dx, i);
+        Planes<T> gradients(dx, area, streamed);
+        for (int64_t i = begin; i < end; ++i) {
+          image_of_pairs(data + i * area, dy + i * s.out[1] * s.out[2], gradients.begin(i));
+          gradients.finish(i);
+        }
       });
       return;
     }
     parallel_for(s.planes, 1, 2 * s.cost_ns(), [&](int64_t begin, int64_t end) {
       Scratch scratch(s);
+      Planes<T> gradients(dx, s.in_plane(), streamed);
       for (int64_t plane = begin; plane < end; ++plane) {
-        T* gradient = dx + plane * s.in_plane();
+        T* gradient = gradients.begin(plane);
         std::fill_n(gradient, s.in_plane(), T(0));
         for (int64_t od = 0; od < s.out[0]; ++od) {
           for (int64_t oh = 0; oh < s.out[1]; ++oh) {
@@ -433,6 +487,7 @@ struct PoolingBackward {
             }
           }
         }
+        gradients.finish(plane);
       }
     });
   }
@@ -464,12 +519,9 @@ struct PoolingBackward {
         return false;
     return s.size[0] == s.out[0];
   }
-  void image_of_pairs(const T* data, const T* dy, T* dx, int64_t image) const {
+  void image_of_pairs(const T* data, const T* dy, T* dx) const {
     const PoolShape& s = shape;
     const int64_t width = s.size[2], n = s.out[2], area = s.size[1] * width;
-    data += image * area;
-    dx += image * area;
-    dy += image * s.out[1] * n;
     for (int64_t oh = 0; oh < s.out[1]; ++oh, dy += n) {
       const int64_t at = 2 * oh * width;
       T *upper = dx + at, *lower = upper + width;

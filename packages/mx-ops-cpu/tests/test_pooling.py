@@ -162,3 +162,23 @@ def test_many_planes_on_several_threads():
         "_pooling_backward", [(y, "float32"), (x, "float32"), (y, "float32")], [("float32", x.shape)], **params
     )
     np.testing.assert_array_equal(dx, np.where(x == y.repeat(2, 2).repeat(2, 3), x, 0))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["max", "avg"])
+@pytest.mark.parametrize(("k", "height", "width"), [(2, 20, 23), (2, 10, 7), (3, 10, 19), (1, 20, 23)])
+def test_gradient_past_the_caches(k, height, width, kind, dtype):
+    rows, columns = k * height, k * width
+    planes = (18 << 20) // (4 * (rows + 1) * columns)  # 16 MB and more are streamed; the last row is in no window
+    shape, small = (1, planes, rows + 1, columns), (1, planes, height, width)
+    rng = np.random.default_rng(SEED)
+    x = unaligned(stored(rng.permutation(np.prod(shape)).reshape(shape), dtype))
+    dy = stored(rng.uniform(-1, 1, small), dtype)
+    blocks = x[:, :, :-1].reshape(planes, height, k, width, k)
+    chosen = blocks == blocks.max(axis=(2, 4), keepdims=True) if kind == "max" else np.full(blocks.shape, 1 / k**2)
+    expected = np.zeros(shape, dtype)
+    expected[:, :, :-1] = (chosen * dy.reshape(planes, height, 1, width, 1)).reshape(1, planes, rows, columns)
+    params = {"kernel": (k, k), "stride": (k, k), "pool_type": kind}
+    (y,) = call("Pooling", [(x, dtype)], [(dtype, small)], **params)
+    (dx,) = call("_pooling_backward", [(dy, dtype), (x, dtype), (y, dtype)], [(dtype, shape)], **params)
+    np.testing.assert_allclose(dx, expected, rtol=1e-6)
