@@ -229,3 +229,39 @@ def test_executors_of_one_symbol_share_their_plans():
     before = _core.plan_cache_info()["misses"]
     assert second.forward()[0].asnumpy().tolist() == [0] * 5
     assert _core.plan_cache_info()["misses"] == before
+
+
+@pytest.mark.parametrize("act_type", ["relu", "tanh", "sigmoid", "softrelu", "softsign"])
+@pytest.mark.parametrize("pool", [{"kernel": (2, 2), "stride": (2, 2)}, {"kernel": (3, 3)}, {"global_pool": True}])
+def test_activations_commute_with_maxima(act_type, pool):
+    rng = np.random.RandomState(0)
+    x = mx.nd.array(rng.uniform(-2, 2, (2, 3, 7, 8)))
+    x.attach_grad()
+    with mx.autograd.record():
+        y = mx.nd.Pooling(mx.nd.Activation(x, act_type=act_type), pool_type="max", **pool)
+    y.backward(y * 3)
+    net = mx.sym.Pooling(mx.sym.Activation(mx.sym.var("x"), act_type=act_type), pool_type="max", **pool)
+    exe = net.bind(mx.cpu(), {"x": x}, args_grad={"x": mx.nd.zeros(x.shape)})
+    made = exe.forward(is_train=True)[0]
+    np.testing.assert_allclose(made.asnumpy(), y.asnumpy(), rtol=1e-6)
+    exe.backward(made * 3)
+    np.testing.assert_allclose(exe.grad_dict["x"].asnumpy(), x.grad.asnumpy(), rtol=1e-5, atol=1e-7)
+
+
+def test_an_activation_that_others_read_stays_before_the_maximum():
+    from mx_core.graph.reorder import ordered_calls
+    from mx_core.symbol.node import topological
+
+    def names(*heads):
+        nodes = [node for node in topological(mx.sym.Group(heads)._outputs) if node.op is not None]
+        return [node.op.name for node, _, _ in ordered_calls(nodes, mx.sym.Group(heads)._outputs)]
+
+    pool = {"kernel": (2, 2), "pool_type": "max"}
+    x = mx.sym.var("x")
+    a = mx.sym.tanh(x)
+    assert names(mx.sym.Pooling(a, **pool)) == ["Pooling", "tanh"]
+    assert names(mx.sym.Pooling(a, **pool), a) == ["tanh", "Pooling"]
+    assert names(mx.sym.Pooling(a, **pool) + mx.sym.sum(a)) == ["tanh", "Pooling", "sum", "elemwise_add"]
+    assert names(mx.sym.Pooling(a, kernel=(2, 2), pool_type="avg")) == ["tanh", "Pooling"]
+    assert names(mx.sym.Pooling(a, pad=(1, 1), **pool)) == ["tanh", "Pooling"]
+    assert names(mx.sym.Pooling(mx.sym.sin(x), **pool)) == ["sin", "Pooling"]

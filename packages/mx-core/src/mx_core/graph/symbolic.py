@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MXNetError
 from ..op.definition import OpDef
 from .on_arrays import runs_on_arrays
+from .reorder import ordered_calls
 
 if TYPE_CHECKING:
     from ..symbol.node import Entry, SymbolNode
@@ -38,10 +39,10 @@ class GraphOp(OpDef):
         slots: dict[Entry, int] = {entry: i for i, entry in enumerate(inputs)}
         self.steps: list[_Step] = []
         count = len(slots)
-        for node in nodes:
+        for node, taken, made in ordered_calls(nodes, outputs):
             opdef = node.op
             assert opdef is not None
-            used = tuple([None if entry is None else slots[entry] for entry in node.inputs])
+            used = tuple([None if entry is None else slots[entry] for entry in taken])
             written = [
                 (used[index], number)
                 for index, number in node.written_inputs().items()
@@ -49,8 +50,8 @@ class GraphOp(OpDef):
             ]
             scalars = tuple([float(value) for value in node.scalars])
             self.steps.append((opdef, used, node.params, scalars, count, written, node))  # type: ignore[arg-type]
-            for i in range(node.count_outputs()):
-                slots[node, i] = count
+            for entry in made:
+                slots[entry] = count
                 count += 1
         self.n_slots = count
         self.heads = [slots[entry] for entry in outputs]
