@@ -18,14 +18,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _core, autograd, dtypes
+from ._core import NDArray
+from ._operator_legacy import NDArrayOp, NumpyOp, PythonOp
+from .base import MXCallbackList
 from .errors import MXNetError, OpNotAvailable, ParameterError, ShapeError
 
-__all__ = ["Custom", "CustomOp", "CustomOpProp", "get_all_registered_operators", "register"]
+__all__ = [
+    "Custom", "CustomOp", "CustomOpProp", "MXCallbackList", "NDArray", "NDArrayOp", "NumpyOp", "OperatorArguments",
+    "PythonOp", "get_all_registered_operators", "get_operator_arguments", "register",
+]  # fmt: skip
 
 _props: dict[str, type[CustomOpProp]] = {}
 
@@ -129,6 +135,39 @@ def get_all_registered_operators() -> list[str]:
     from . import registry
 
     return sorted({*registry.list_ops(), *_props})
+
+
+class OperatorArguments(NamedTuple):
+    """What an operator takes: how many things, their names, and their kinds as text."""
+
+    narg: int
+    names: list[str]
+    types: list[str]
+
+
+_KINDS = {"bool": "boolean", "ints": "Shape(tuple)", "floats": "tuple of <float>", "str": "string"}
+
+
+def get_operator_arguments(op_name: str) -> OperatorArguments:
+    """The inputs and parameters of an operator, the kinds in MXNet's words.
+
+    >>> get_operator_arguments("LeakyReLU").names[:2]
+    ['data', 'gamma']
+    """
+    from .op.definition import get_op
+    from .op.schema import REQUIRED
+
+    opdef = get_op(op_name)
+    names = list(opdef.input_names)
+    kinds = ["NDArray-or-Symbol[]" if opdef.variadic else "NDArray-or-Symbol"] * len(names)
+    for prefix in ("param", "runtime"):
+        schema = (getattr(opdef, f"{prefix}_{part}") for part in ("names", "types", "defaults"))
+        for name, kind, default in zip(*schema, strict=True):
+            names.append(name)
+            text = _KINDS.get(kind.kind, kind.kind) + (" or None" if kind.optional else "")
+            text = "{" + kind.name + "}" if kind.kind == "str" and "'" in kind.name else text
+            kinds.append(f"{text}, required" if default is REQUIRED else f"{text}, optional, default={default!r}")
+    return OperatorArguments(len(names), names, kinds)
 
 
 def Custom(*inputs: Any, op_type: str, out: Any = None, name: str | None = None, **parameters: Any) -> Any:  # noqa: N802
