@@ -6,9 +6,10 @@ Prints one JSON line per case: name, value, unit. One thread, process CPU time, 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 
-from timing import emit, import_cost, per_call, selected
+from timing import emit, import_cost, pass_cost, per_call, selected
 
 if __name__ == "__main__" and selected("import"):
     emit("import", *import_cost("mxnet"))
@@ -211,9 +212,22 @@ def lenet() -> None:
     train("lenet_train", net, (64, 1, 28, 28))
 
 
+def loader() -> None:
+    """Samples of MNIST's size through ToTensor and Normalize, one by one, into batches of 64."""
+    transforms = mx.gluon.data.vision.transforms
+    images = nd.array(np.random.randint(0, 255, (20_000, 28, 28, 1)), dtype="uint8")
+    data = mx.gluon.data.ArrayDataset(images, np.arange(20_000) % 10)
+    data = data.transform_first(transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.13, 0.31)]))
+    emit("loader", 20_000 / pass_cost(mx.gluon.data.DataLoader(data, 64)), "samples/s")
+    for workers in (1, 2):
+        batches = mx.gluon.data.DataLoader(data, 64, num_workers=workers)
+        emit(f"loader_{workers}_workers", 20_000 / pass_cost(batches, time.perf_counter), "samples/s")
+
+
 GROUPS = {
     "small": small_calls, "memory": memory_bound, "movement": movement, "normalization": normalization, "order": order,
     "random": random, "dot": products, "linalg": factorizations, "convolution": convolution, "mlp": mlp, "lenet": lenet,
+    "loader": loader,
 }  # fmt: skip
 
 

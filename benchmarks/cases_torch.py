@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 
-from timing import emit, import_cost, per_call, selected
+from timing import emit, import_cost, pass_cost, per_call, selected
 
 if __name__ == "__main__" and selected("import"):
     emit("import", *import_cost("torch"))
@@ -187,9 +188,32 @@ def lenet() -> None:
     train("lenet_train", net, (64, 1, 28, 28))
 
 
+class Digits(torch.utils.data.Dataset):
+    """Images of MNIST's size, to float and normalized one by one, and labels."""
+
+    def __init__(self, count: int) -> None:
+        self.images = torch.randint(0, 255, (count, 1, 28, 28), dtype=torch.uint8)
+        self.labels = [i % 10 for i in range(count)]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+        return self.images[i].float().div_(255).sub_(0.13).div_(0.31), self.labels[i]
+
+
+def loader() -> None:
+    data, make = Digits(20_000), torch.utils.data.DataLoader
+    emit("loader", 20_000 / pass_cost(make(data, 64)), "samples/s")
+    for workers in (1, 2):
+        batches = make(data, 64, num_workers=workers, persistent_workers=True)
+        emit(f"loader_{workers}_workers", 20_000 / pass_cost(batches, time.perf_counter), "samples/s")
+
+
 GROUPS = {
     "small": small_calls, "memory": memory_bound, "movement": movement, "normalization": normalization, "order": order,
     "random": random, "dot": products, "linalg": factorizations, "convolution": convolution, "mlp": mlp, "lenet": lenet,
+    "loader": loader,
 }  # fmt: skip
 
 

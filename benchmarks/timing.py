@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -43,6 +43,20 @@ def _round(call: Callable[[], Any], sync: Callable[[], Any] | None, number: int)
     if sync is not None:
         sync()
     return time.process_time() - began
+
+
+def pass_cost(batches: Iterable[Any], clock: Callable[[], float] = time.process_time, rounds: int = 5) -> float:
+    """Seconds of one pass over the batches of a loader, the best of the rounds after a first one.
+
+    clock: processor time of this process; workers have time of their own, and need one on the wall.
+    """
+    best = float("inf")
+    for _ in range(rounds + 1):
+        began = clock()
+        for _ in batches:
+            pass
+        best = min(best, clock() - began)
+    return best
 
 
 _PROBE = """
