@@ -59,9 +59,10 @@ class _Custom(OpDef):
             "output_names": names,
         }, ()
 
-    def state_inputs(self, params: dict[str, Any]) -> set[int]:
+    def state_inputs(self, node: SymbolNode) -> set[int]:
         """The numbers of the inputs that are auxiliary states."""
-        return set(range(params["n_arguments"], params["n_arguments"] + params["n_states"]))
+        first = node.params["n_arguments"]
+        return set(range(first, first + node.params["n_states"]))
 
     def infer_node(self, node: SymbolNode, inputs: list[Any], outputs: list[Any]) -> tuple[list[Any], list[Any]]:
         """What the property infers from the inputs, once the first is known."""

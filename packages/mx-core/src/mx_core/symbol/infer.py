@@ -115,7 +115,7 @@ class GraphTypes:
             in_types, out_types = infer_call(node, inputs, outputs)
         except MXNetError as error:
             raise _in_node(node, error) from None
-        if self._types_only and any(kind[0] is None for kind in out_types):
+        if self._types_only and any(kind is not None and kind[0] is None for kind in (*in_types, *out_types)):
             in_types, out_types = assume_types(node, in_types, out_types)
         changed = []
         made = [(node, number) for number in range(len(out_types))]

@@ -76,7 +76,7 @@ class SymbolNode:
         if self.op is None:
             return set()
         if self.op.__class__ is not OpDef and hasattr(self.op, "state_inputs"):
-            return self.op.state_inputs(self.params)  # type: ignore[no-any-return]
+            return self.op.state_inputs(self)  # type: ignore[no-any-return]
         if not self.op.writes and (self.op.variadic or True not in self.op.aux_inputs):
             return _NOTHING
         changed = set(self.written_inputs())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import OpNotAvailable
 from ..op.definition import OpDef
 from ..op.params import ParamType
 from ..op.schema import Tensor
+
+if TYPE_CHECKING:
+    from .node import SymbolNode
 
 __all__ = ["is_unknown", "unknown_op"]
 
@@ -39,6 +42,14 @@ class _Unknown(OpDef):
     def bind_params(self, given: dict[str, Any]) -> tuple[dict[str, Any], tuple[Any, ...]]:
         """Anything is accepted, and kept in the node's given parameters."""
         return {"attributes": None}, ()
+
+    def state_inputs(self, node: SymbolNode) -> set[int]:
+        """The inputs that are auxiliary states of the graph inside, which comes with fused operators."""
+        if not node.subgraphs:
+            return set()
+        inner = node.subgraphs[0]
+        states = set(inner.list_auxiliary_states())
+        return {number for number, name in enumerate(inner.list_inputs()) if name in states}
 
     def infer_node(self, *args: Any) -> NoReturn:
         """Nothing can be inferred."""
