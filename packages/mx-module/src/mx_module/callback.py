@@ -8,15 +8,22 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
 from .checkpoint import save_checkpoint
 
 __all__ = [
-    "LogValidationMetricsCallback", "ProgressBar", "Speedometer", "do_checkpoint", "log_train_metric",
+    "BatchEndParam", "LogValidationMetricsCallback", "ProgressBar", "Speedometer", "do_checkpoint", "log_train_metric",
     "module_checkpoint", "save_checkpoint",
 ]  # fmt: skip
+
+BatchEndParam = namedtuple("BatchEndParams", ["epoch", "nbatch", "eval_metric", "locals"])
+BatchEndParam.__doc__ = """What callbacks of batches get.
+
+epoch, nbatch: from 0.  eval_metric: the metric, or None.  locals: the variables of the training loop.
+"""
 
 
 def module_checkpoint(

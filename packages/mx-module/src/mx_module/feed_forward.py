@@ -22,9 +22,8 @@ from mx_core.initializer import InitDesc, Uniform
 from . import checkpoint
 from ._batches import check_arguments
 from ._kvstore import _create_kvstore, _initialize_kvstore, _update_params, _update_params_on_kvstore
-from .callback import LogValidationMetricsCallback
+from .callback import BatchEndParam, LogValidationMetricsCallback
 from .executor_manager import DataParallelExecutorManager
-from .model import BatchEndParam
 
 __all__ = ["FeedForward"]
 

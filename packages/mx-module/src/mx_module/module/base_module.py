@@ -19,7 +19,7 @@ from mx_core.initializer import Uniform
 
 from .. import checkpoint
 from .._ready import NotReadyError, require
-from ..model import BatchEndParam
+from ..callback import BatchEndParam
 from ._names import _as_list, _check_input_names, _check_names_match, _parse_data_desc
 
 __all__ = ["BaseModule"]
