@@ -138,9 +138,9 @@ def mx_graph_passes() -> Mapping[str, Callable[..., Any]]:
     """Rewriting rules for graphs, by name, which the compiler applies to every plan before it chooses kernels.
 
     A rule is a function ``(F, node, inputs)``: it is asked for each node in running order, and returns None to leave it,
-    or the values that replace the node's outputs, made with ``F`` (the operators) of ``inputs``, its operands. ``node.op.name``
-    and ``node.params`` say what it is; a replacement of another shape or element type is refused. Asked at the first
-    compiled plan. ``MX_DISABLE_PASSES=name`` switches a rule off; ``python -m mxnet.plugins`` lists them.
+    or the values that replace the node's outputs, made with ``F`` (the operators) of ``inputs``, its operands.
+    ``node.op.name`` and ``node.params`` say what it is; a replacement of another shape or element type is refused. Asked
+    at the first compiled plan. ``MX_DISABLE_PASSES=name`` switches a rule off; ``python -m mxnet.plugins`` lists them.
 
     An exponential of a logarithm is what the logarithm was taken of:
 

@@ -21,7 +21,11 @@ FACADE = "mxnet"
 
 # Who serves a name when it is not installed: the cure in the error message.
 _MODULE_NAMES = "callback executor_manager mod model module mon monitor rnn visualization viz"
-_PROVIDERS = {"gluon": "mx-gluon", "image": "mx-io", "img": "mx-io", "io": "mx-io", "recordio": "mx-io"} | dict.fromkeys(_MODULE_NAMES.split(), "mx-module")
+_PROVIDERS = {
+    "gluon": "mx-gluon",
+    **dict.fromkeys(("image", "img", "io", "recordio"), "mx-io"),
+    **dict.fromkeys(_MODULE_NAMES.split(), "mx-module"),
+}
 
 _core_names: dict[str, str] = plugin.ask_core("mx_namespaces")
 _plugin_names: dict[str, str] = {}
