@@ -3,6 +3,9 @@
 
 #include <pybind11/pybind11.h>
 
+#include <mutex>
+#include <vector>
+
 #include "array.h"
 #include "mx/pointwise.h"
 #include "op.h"
@@ -64,17 +67,40 @@ py::object from_numpy(const py::object &values, int32_t type, int32_t id, int32_
   });
 }
 
-// The last reference may go on a worker, where Python cannot run: a pending call drops the owner
-// later.
+// Owners whose last array went on a worker, where Python cannot run. One pending call drops them
+// all: Python refuses more than 32 of those, and a long wait may see thousands of arrays go.
+struct Orphans {
+  std::mutex mutex;
+  std::vector<PyObject *> owners;
+  bool is_scheduled = false;
+};
+
+Orphans &orphans() {
+  static auto *those = new Orphans;  // workers may still run at exit
+  return *those;
+}
+
+int drop_orphans(void *) {
+  std::vector<PyObject *> owners;
+  {
+    std::lock_guard<std::mutex> lock(orphans().mutex);
+    owners.swap(orphans().owners);
+    orphans().is_scheduled = false;
+  }
+  for (PyObject *owner : owners) Py_DECREF(owner);
+  return 0;
+}
+
 void release_owner(void *owner) {
-  auto drop = [](void *o) {
-    Py_DECREF(static_cast<PyObject *>(o));
-    return 0;
-  };
-  if (PyGILState_Check())
-    drop(owner);
-  else
-    Py_AddPendingCall(drop, owner);
+  if (PyGILState_Check()) {
+    Py_DECREF(static_cast<PyObject *>(owner));
+    return;
+  }
+  std::lock_guard<std::mutex> lock(orphans().mutex);
+  orphans().owners.push_back(static_cast<PyObject *>(owner));
+  // Refused when others have filled the queue: then the next array to go asks again.
+  if (!orphans().is_scheduled)
+    orphans().is_scheduled = Py_AddPendingCall(drop_orphans, nullptr) == 0;
 }
 
 // An array over memory that `owner` keeps alive.

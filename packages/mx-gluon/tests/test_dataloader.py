@@ -274,6 +274,20 @@ def test_fresh_epoch_after_a_break():
     assert len(list(loader)) == 10
 
 
+def test_batches_that_the_engine_lets_go():
+    """Many batches whose last reader is queued work: their blocks come back though Python only waits."""
+    from mx_gluon.data._shared import _Owner
+
+    loader = gdata.DataLoader(Squares(120, (400, 400)), 1, num_workers=1)
+    weight = nd.ones((400, 400))
+    for images, _ in loader:
+        product = nd.dot(nd.dot(images.reshape((400, 400)), weight), weight)
+    del images
+    product.wait_to_read()
+    nd.waitall()
+    assert not [owner for owner in gc.get_objects() if isinstance(owner, _Owner)]
+
+
 def test_descriptors_and_maps_do_not_grow():
     def used():
         with open("/proc/self/maps") as file:
