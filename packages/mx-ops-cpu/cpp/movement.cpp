@@ -1,6 +1,8 @@
 // Kernels that only move elements: _copy, _transpose, _concat, _slice, _slice_backward,
 // _slice_assign, and the two that make patterns: _arange, _eye. Except where noted they work on any
 // dtype, by element size.
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 
@@ -266,8 +268,9 @@ struct Arange {
  private:
   template <class T>
   void fill(T* out) const {
-    using Wide = std::conditional_t<std::is_integral_v<T>, int64_t, double>;
-    const Wide first = static_cast<Wide>(start), by = static_cast<Wide>(step);
+    // Unsigned integers wrap where signed ones would overflow.
+    using Wide = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
+    const Wide first = widened<Wide>(start), by = widened<Wide>(step);
     parallel_for(n, 4096, cost, [&](int64_t begin, int64_t end) {
       if (repeat == 1) {
         for (int64_t i = begin; i < end; ++i) store(out[i], first + by * static_cast<Wide>(i));
@@ -276,6 +279,16 @@ struct Arange {
           store(out[i], first + by * static_cast<Wide>(i / repeat));
       }
     });
+  }
+  template <class Wide>
+  static Wide widened(double value) {
+    if constexpr (std::is_same_v<Wide, double>) {
+      return value;
+    } else {  // the nearest int64, 0 for NaN
+      constexpr double limit = 9223372036854774784.0;
+      const double limited = std::isnan(value) ? 0.0 : std::clamp(value, -limit, limit);
+      return static_cast<Wide>(static_cast<int64_t>(limited));
+    }
   }
   template <class T, class Wide>
   static void store(T& out, Wide value) {

@@ -77,10 +77,10 @@ class Reduce {
     }
     std::vector<Dim> dims;
     for (size_t d = 0; d < space.size(); ++d) {
-      if (reduced[d]) reduced_count_ *= space[d];
+      if (reduced[d]) reduced_count_ = wrapped_product(reduced_count_, space[d]);
       if (space[d] == 1) continue;
       if (!dims.empty() && dims.back().kept == !reduced[d])
-        dims.back().size *= space[d];
+        dims.back().size = wrapped_product(dims.back().size, space[d]);
       else
         dims.push_back({space[d], !reduced[d], 0});
     }
@@ -88,7 +88,7 @@ class Reduce {
     for (size_t d = dims.size(); d-- > 0;)
       if (dims[d].kept) {
         dims[d].out_stride = stride;
-        stride *= dims[d].size;
+        stride = wrapped_product(stride, dims[d].size);
       }
     if (stride != out_count_)
       throw std::invalid_argument("[_reduce] the output's size is not that of the kept axes");
@@ -96,7 +96,7 @@ class Reduce {
     inner_ = dims.empty() ? 1 : dims.back().size;
     if (!dims.empty()) dims.pop_back();
     outer_ = std::move(dims);
-    for (const Dim& d : outer_) rows_ *= d.size;
+    for (const Dim& d : outer_) rows_ = wrapped_product(rows_, d.size);
   }
 
   void choose_loops(std::string_view op) {

@@ -222,6 +222,13 @@ def test_arange_converts_start_and_step_first_as_mxnet_does():
     np.testing.assert_array_equal(y, [0, 1, 2, 3])
 
 
+def test_arange_beyond_the_integers_wraps():
+    (y,) = call("_arange", [], [("int64", (3,))], start=1e300, step=-1e300)
+    np.testing.assert_array_equal(y, [2**63 - 1024, 0, -(2**63) + 1024])
+    (y,) = call("_arange", [], [("uint8", (3,))], start=float("nan"), step=256.0)
+    np.testing.assert_array_equal(y, [0, 0, 0])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(0, 0), (1, 1), (4, 4), (3, 6), (6, 3), (0, 3)])
 @pytest.mark.parametrize("k", [0, 1, -2, 10, -10])

@@ -208,3 +208,9 @@ def test_the_first_nan_is_the_extreme(n):
         for op, oracle in (("argmax", np.argmax), ("argmin", np.argmin)):
             np.testing.assert_array_equal(arg_reduce(op, x, dtype, 1, (20,)), oracle(x, axis=1))
             np.testing.assert_array_equal(arg_reduce(op, x, dtype, 0, (n,)), oracle(x, axis=0))
+
+
+def test_sizes_whose_product_overflows_beside_an_empty_axis():
+    shape = [5, 1 << 31, 0, 1 << 62, 7]
+    y = reduce("sum", [(np.zeros(0, np.float32), "float32")], "float32", (0, 1, 2, 3), shape)
+    np.testing.assert_array_equal(y.ravel(), np.zeros(7))

@@ -166,9 +166,14 @@ inline const char* dtype_name(int32_t dtype) {
 
 // ---- shapes ----------------------------------------------------------------------------------------
 
+// The product of some sizes may overflow where another size is 0: then it does not matter, and wraps.
+inline int64_t wrapped_product(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+}
+
 inline int64_t numel(std::span<const int64_t> shape) {
   int64_t n = 1;
-  for (int64_t d : shape) n *= d;
+  for (int64_t d : shape) n = wrapped_product(n, d);
   return n;
 }
 
@@ -188,7 +193,7 @@ inline Shape strides_of(std::span<const int64_t> shape) {
   int64_t step = 1;
   for (size_t i = shape.size(); i-- > 0;) {
     strides[i] = step;
-    step *= shape[i];
+    step = wrapped_product(step, shape[i]);
   }
   return strides;
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+import mxnet as mx
+from mx_core.errors import ShapeError
 from mx_core.testing import FLOATS, INTEGERS, OpCase, check_op, empty, integers, normal, op_cases, scalar
 
 ALL = (*FLOATS, *INTEGERS)
@@ -133,3 +136,9 @@ CASES = [
 @op_cases(CASES)
 def test_shape(case, ctx):
     check_op(case, ctx)
+
+
+def test_an_axis_without_elements_splits_into_a_bounded_number_of_parts():
+    assert [part.shape for part in mx.nd.split(mx.nd.zeros((0, 3)), num_outputs=2, axis=0)] == [(0, 3)] * 2
+    with pytest.raises(ShapeError, match="splits into at most 1024 parts, got 1099511627776"):
+        mx.nd.split(mx.nd.zeros((0, 3)), num_outputs=1 << 40, axis=0)

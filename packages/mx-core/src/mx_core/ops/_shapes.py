@@ -27,6 +27,9 @@ IntTuple = tuple[int, ...]
 # The kernel name of compositions whose own name belongs to a kernel that wants normalised parameters: no kernel has it.
 COMPOSED = "(composed)"
 
+# An axis without elements can be split into any number of parts; this many are enough.
+MOST_EMPTY_PARTS = 1024
+
 
 def normal_axis(name: str, axis: int, ndim: int) -> int:
     """The axis counted from the front: ``normal_axis("sum", -1, 3) == 2``; ShapeError when it is out of range."""
@@ -190,6 +193,9 @@ def split_bounds(name: str, size: int, sections: int, indices: IntTuple = ()) ->
     if sections:
         if size % sections:
             msg = f"[{name}] an axis of size {size} does not split into {sections} equal parts"
+            raise ShapeError(msg)
+        if sections > max(size, MOST_EMPTY_PARTS):
+            msg = f"[{name}] an axis of size {size} splits into at most {MOST_EMPTY_PARTS} parts, got {sections}"
             raise ShapeError(msg)
         part = size // sections
         return [(i * part, (i + 1) * part) for i in range(sections)]
