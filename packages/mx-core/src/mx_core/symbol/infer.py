@@ -155,7 +155,10 @@ def infer_call(node: SymbolNode, inputs: list[Any], outputs: list[PartialType]) 
 # Note [unknown sizes of new arrays] In symbols a 0 in the shape of `mx.sym.zeros` and its kin is a size that others
 # decide: recurrent cells make their first states so, without knowing the batch. `GraphTypes.completed` fills it in.
 def _has_unknown_shape(node: SymbolNode) -> bool:
-    return not node.inputs and 0 in (node.params.get("shape") or ())
+    if node.inputs or 0 not in (node.params.get("shape") or ()):
+        return False
+    assert node.op is not None
+    return node.op.count_outputs(node.params) == 1
 
 
 def _agreed(node: SymbolNode, made: PartialType, wanted: PartialType) -> PartialType:

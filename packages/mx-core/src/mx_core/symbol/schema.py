@@ -80,6 +80,7 @@ _OUTPUT_NAMES: dict[str, tuple[str, ...]] = {
     "L2Normalization": ("output", "norm"),
     "LRN": ("output", "tmp_norm"),
     "SpatialTransformer": ("output", "grid", "grid_src"),
+    "ROIPooling": ("output", "maxidx"),
     "make_loss": ("loss",),
     "MakeLoss": ("output",),
     "_contrib_MultiBoxTarget": ("loc_target", "loc_mask", "cls_target"),
@@ -104,7 +105,7 @@ _OUTPUT_NAMES: dict[str, tuple[str, ...]] = {
 _TOTALS = {
     "BilinearSampler": 2, "CTCLoss": 2, "Correlation": 3, "GridGenerator": 2, "InstanceNorm": 3, "L2Normalization": 2,
     "LRN": 2, "SpatialTransformer": 3, "_contrib_BatchNormWithReLU": 4, "_contrib_box_nms": 2, "_linalg_det": 3,
-    "_linalg_slogdet": 4, "sort": 2, "IdentityAttachKLSparseReg": 1,
+    "_linalg_slogdet": 4, "ROIPooling": 2, "sort": 2, "IdentityAttachKLSparseReg": 1,
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ _OUTPUTS: dict[str, tuple[int | None, ...]] = {
     "all_finite": (dtypes.FLOAT32,),
     "multi_all_finite": (dtypes.FLOAT32,),
     "multi_sum_sq": (dtypes.FLOAT32,),
-    "_contrib_boolean_mask": (None,),
+    "_image_to_tensor": (dtypes.FLOAT32,),
 }
 # Inputs whose type is their own: positions, lengths, labels, conditions.
 _OWN_TYPE = frozenset("indices index index_vector label data_lengths label_lengths length bins condition".split())
