@@ -7,7 +7,8 @@ A row names the operator and an oracle, NumPy in float64, and gives inputs and p
            extremes=[-300, 300], tol={"float16": 2e-3}, errors=[({"beta": 0.0}, "beta must be > 0")])
 
 `check_op` runs a row on a device: value against the oracle for every element type, inferred against actual types,
-gradients by central differences, grad_req write, add and null, ``out=``, kernel against composition, error texts.
+gradients by central differences, grad_req write, add and null, ``out=``, kernel against composition, the same call as a
+symbol through a file and an executor, error texts.
 In a test module::
 
     @op_cases([OpCase(...), ...])
@@ -242,6 +243,7 @@ def _to_integer(wanted: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarra
 def check_op(case: OpCase, ctx: Any = None) -> None:
     """Run every check of a row on a device (default: cpu(0)); raises AssertionError that says which part failed."""
     from .context import cpu
+    from .testing_symbol import check_symbol
 
     ctx = cpu(0) if ctx is None else ctx
     for params in case.params:
@@ -252,6 +254,7 @@ def check_op(case: OpCase, ctx: Any = None) -> None:
     first = _Run(case, ctx, 0, case.params[0], case.dtypes[0])
     _check_composition(first)
     _check_out(first)
+    check_symbol(first)
     _check_gradients(case, ctx)
     for error in case.errors:
         _check_error(case, ctx, error)

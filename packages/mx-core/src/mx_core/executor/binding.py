@@ -177,9 +177,10 @@ def _settled(
     """(the runner, the types of its entries); another runner where these decide the sizes of new arrays."""
     entries = GraphTypes(symbol, known, FLOAT32)
     completed = entries.completed(symbol)
-    if completed is symbol:
-        return runner, entries
-    return _runner(completed, ctx, group2ctx), GraphTypes(completed, known, FLOAT32)
+    if completed is not symbol:
+        runner, entries = _runner(completed, ctx, group2ctx), GraphTypes(completed, known, FLOAT32)
+    entries.close()
+    return runner, entries
 
 
 def _arranged(what: str, given: Any, names: Sequence[str], partial: bool = False) -> list[Any]:

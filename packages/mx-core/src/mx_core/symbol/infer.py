@@ -82,6 +82,14 @@ class GraphTypes:
                 found[node] = (made, 0)
         return Symbol(copy_graph(symbol._outputs, found)) if found else symbol
 
+    def close(self) -> None:
+        """Takes the sizes that new arrays leave open, and that nothing decides, for 0."""
+        for node in self._calls:
+            dtype, shape = self[node, 0]
+            if _has_unknown_shape(node) and shape is not None and -1 in shape:
+                self._types[node, 0] = (dtype, tuple([max(size, 0) for size in shape]))
+                self._settle(self._around[node])
+
     def _give_default(self, dtype: int, variables: list[SymbolNode], settle: bool = True) -> None:
         """Gives variables without a type the default one, one after the other, as each may decide others."""
         for node in variables:
