@@ -170,6 +170,14 @@ def test_batches_of_changing_size():
     assert all(len(worker.blocks._blocks) <= 20 for worker in loader._pool._workers)
 
 
+def test_many_batches_ahead_and_long_tasks():
+    loader = gdata.DataLoader(Squares(600, (1,)), 1, num_workers=2, prefetch=500)
+    assert [squares.asnumpy()[0] for _, squares in loader] == [i * i for i in range(600)]
+    data = gdata.SimpleDataset(list(range(50_000)))
+    loader = gdata.DataLoader(data, 20_000, shuffle=True, num_workers=2)
+    assert sorted(np.concatenate([batch.asnumpy() for batch in loader]).tolist()) == data._data
+
+
 def test_default_batchify():
     shared = mx.Context("cpu_shared", 0)
     for function, context in ((module.default_batchify_fn, mx.cpu()), (module.default_mp_batchify_fn, shared)):
@@ -202,6 +210,30 @@ def test_names_of_programs():
     assert moved[1][1] == "text"
     pinned = next(iter(gdata.DataLoader(Squares(4), 2, num_workers=1, pin_memory=True)))
     assert pinned[0].context == mx.cpu_pinned(0)
+
+
+class OwnLoader(gdata.DataLoader):
+    """As a program derives one from MXNet's, with a multiprocessing pool."""
+
+    def __init__(self, dataset, *args, **kwargs):
+        super().__init__(dataset, *args, **kwargs)
+        fork = multiprocessing.get_context("fork")
+        self._worker_pool = fork.Pool(self._num_workers, module._worker_initializer, [self._dataset])
+
+    def __iter__(self):
+        return module._MultiWorkerIter(
+            self._worker_pool, self._batchify_fn, self._batch_sampler, pin_memory=self._pin_memory,
+            pin_device_id=self._pin_device_id, worker_fn=module._worker_fn, prefetch=self._prefetch,
+        )  # fmt: skip
+
+
+def test_loader_of_a_program():
+    loader = OwnLoader(Squares(9), 4, num_workers=2)
+    with loader._worker_pool:
+        assert [squares.asnumpy().tolist() for _, squares in loader] == [[0, 1, 4, 9], [16, 25, 36, 49], [64]]
+    loader._worker_pool.join()
+    thread_batch = module._thread_worker_fn([1, 2], module.default_batchify_fn, Squares(9))
+    assert thread_batch[1].asnumpy().tolist() == [1, 4]
 
 
 def test_iterating_twice_at_once():

@@ -118,6 +118,8 @@ class DataLoader:
     ([(2,), (2,), (1,)], 3)
     """
 
+    _worker_pool: Any = None  # of programs that derive loaders of their own, see _pool_iter
+
     def __init__(
         self,
         dataset: Any,
@@ -136,6 +138,8 @@ class DataLoader:
         auto_reload: bool = False,
     ) -> None:
         self._dataset = dataset
+        self._pin_memory = pin_memory
+        self._pin_device_id = pin_device_id
         self._pin_context = cpu_pinned(pin_device_id) if pin_memory else None
         self._timeout = timeout
         if timeout <= 0:
@@ -158,7 +162,7 @@ class DataLoader:
         self._pool: Pool | ThreadPool | None = None
         self._begun = 0
         self._epoch: Epoch | None = None  # the last one that began
-        self._next: _MultiWorkerIter | None = None  # an epoch whose batches are being made before it is asked for
+        self._next: _Ahead | None = None  # an epoch whose batches are being made before it is asked for
         self._resumed: dict[str, Any] | None = None
         if auto_reload:
             self.refresh()
@@ -197,7 +201,7 @@ class DataLoader:
         if self._pool is None or not self._pool.is_usable:
             self._pool = self._new_pool()
         epoch = self._new_epoch(needs_seeds=not self._thread_pool)
-        self._next = _MultiWorkerIter(self, self._pool, epoch)
+        self._next = _Ahead(self, self._pool, epoch)
 
     def clean(self) -> None:
         """Drops the batches that `refresh` had begun."""
@@ -250,7 +254,7 @@ class DataLoader:
         return {**self.__dict__, "_pool": None, "_next": None, "_epoch": None}
 
 
-class _MultiWorkerIter:
+class _Ahead:
     """One epoch of a DataLoader whose batches workers make, in the order of the sampler."""
 
     def __init__(self, loader: DataLoader, pool: Pool | ThreadPool, epoch: Epoch) -> None:
@@ -284,7 +288,7 @@ class _MultiWorkerIter:
         self._pool.submit(self._pass, number, indices)
         self._wanted.append(number)
 
-    def __iter__(self) -> _MultiWorkerIter:
+    def __iter__(self) -> _Ahead:
         return self
 
     def __next__(self) -> Any:
@@ -335,10 +339,13 @@ def _batch_sampler(
     return BatchSampler(sampler, batch_size, last_batch or "keep")
 
 
-def __getattr__(name: str) -> Any:
-    if name == "ForkingPickler":  # MXNet's programs take it from here; multiprocessing is not imported for nothing
-        from multiprocessing.reduction import ForkingPickler
+_OF_POOLS = ("ForkingPickler", "_MultiWorkerIter", "_thread_worker_fn", "_worker_fn", "_worker_initializer")
 
-        return ForkingPickler
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_POOLS:  # multiprocessing is not imported for nothing
+        from . import _pool_iter
+
+        return getattr(_pool_iter, name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
