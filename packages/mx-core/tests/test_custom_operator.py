@@ -205,7 +205,7 @@ def test_an_ndarray_op_reads_and_writes_ndarrays():
 
 
 def test_a_python_op_without_forward_says_so():
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="CustomOp"):
         empty = mx.operator.NDArrayOp()
     with pytest.raises(mx.MXNetError, match="must define forward"):
         empty(mx.sym.Variable("x")).eval(x=mx.nd.ones((1,)))
