@@ -354,6 +354,16 @@ def test_numbers_on_either_side():
         np.testing.assert_allclose(symbol.eval(x=values)[0].asnumpy(), wanted, rtol=1e-6)
 
 
+def test_methods_that_operators_ask_for():
+    x = mx.sym.var("x")
+    assert not hasattr(x, "no_such_method")
+    assert hasattr(x, "erf") == hasattr(mx.nd.NDArray, "erf")
+    from mx_core import registry
+
+    asked = {registry.find_op(name).method for name in registry.list_ops()} - {None}
+    assert all(callable(getattr(x, name)) for name in asked)
+
+
 def test_functions_that_are_no_operators():
     assert mx.sym.arange(0, 5, dtype="int32").eval()[0].asnumpy().tolist() == [0, 1, 2, 3, 4]
     assert mx.sym.full((2,), 3).eval()[0].asnumpy().tolist() == [3, 3]

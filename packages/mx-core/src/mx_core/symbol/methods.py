@@ -139,6 +139,32 @@ def split_v2(self: Symbol, *args: Any, **kwargs: Any) -> Symbol:
     return split(self, *args, **kwargs)
 
 
+@_install
+def __getattr__(self: Symbol, name: str) -> Any:  # noqa: N807
+    """Methods that operators, also those of plug-ins, ask for (``@op(method=...)``)."""
+    operator = None if name.startswith("_") else _operators_by_method().get(name)
+    if operator is None:
+        msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+        raise AttributeError(msg, name=name, obj=self)
+    _install_method(name, operator)
+    return getattr(self, name)
+
+
+def _operators_by_method() -> dict[str, str]:
+    from .. import registry
+
+    names = registry.list_ops()
+    if len(names) != _methods.get("", 0):
+        definitions = [registry.find_op(name) for name in names]
+        _methods.update((found.method, found.name) for found in definitions if found is not None and found.method)
+        _methods[""] = len(names)
+    return _methods
+
+
+# Method -> operator; under "" the number of operators that were asked.
+_methods: dict[str, Any] = {}
+
+
 # -- what only arrays do ----------------------------------------------------------------------------------------------
 
 

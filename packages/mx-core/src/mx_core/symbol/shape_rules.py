@@ -53,6 +53,12 @@ def _fully_connected(node: SymbolNode, inputs: list[Shape], outputs: list[Shape]
         inputs[0] = _meet(data, (*out[:1], *[-1] * (len(data) - 1)))
 
 
+def _batch(node: SymbolNode, inputs: list[Shape], outputs: list[Shape]) -> None:
+    data, out = inputs[0], outputs[0]
+    if data is not None and out is not None:
+        inputs[0] = _meet(data, (*out[:1], *[-1] * (len(data) - 1)))
+
+
 def _all_equal(node: SymbolNode, inputs: list[Shape], outputs: list[Shape]) -> None:
     common = outputs[0]
     for shape in inputs:
@@ -105,6 +111,7 @@ def _without_axis(node: SymbolNode, inputs: list[Shape], outputs: list[Shape]) -
 _RULES: dict[str, _Rule] = {
     "FullyConnected": _fully_connected,
     "Concat": _concat,
+    **dict.fromkeys(("Convolution", "Deconvolution", "Pooling"), _batch),
     "pick": _without_axis,
     "softmax": _without_axis,
     **dict.fromkeys(("SequenceMask", "SequenceLast", "SequenceReverse"), _sequence),
