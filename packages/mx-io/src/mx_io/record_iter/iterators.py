@@ -147,7 +147,7 @@ class RecordIter(DataIter, ABC):
 
     def __del__(self) -> None:
         if getattr(self, "_pipeline", None) is not None:
-            self._pipeline.close()
+            self._pipeline.close(wait=False)
 
 
 def _custom_parameters(table: dict[str, Parameter], given: dict[str, Any]) -> dict[str, Any]:

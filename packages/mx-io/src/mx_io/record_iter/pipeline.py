@@ -89,6 +89,7 @@ class Batch:
         for future in self.futures:
             if not future.cancel():
                 future.exception()
+        self.futures = []  # a future holds what failed, and that the frames up to the iterator: a cycle
 
 
 class Pipeline:
@@ -151,9 +152,13 @@ class Pipeline:
                 batch.stop()
         self._batches.clear()
 
-    def close(self) -> None:
-        """Stops, and ends the threads."""
-        self.stop()
+    def close(self, wait: bool = True) -> None:
+        """Stops, and ends the threads. Without ``wait`` they end by themselves, soon: the garbage collector, which may
+        run in any thread, must not wait for one."""
+        if wait:
+            self.stop()
+        for batch in self._batches:
+            batch.stopped.set()
         if self._pool is not None and self._pid == os.getpid():
-            self._pool.shutdown(wait=True)
+            self._pool.shutdown(wait=wait, cancel_futures=True)
         self._pool = None
