@@ -139,8 +139,7 @@ def split_v2(self: Symbol, *args: Any, **kwargs: Any) -> Symbol:
     return split(self, *args, **kwargs)
 
 
-@_install
-def __getattr__(self: Symbol, name: str) -> Any:  # noqa: N807
+def _find_method(self: Symbol, name: str) -> Any:
     """Methods that operators, also those of plug-ins, ask for (``@op(method=...)``)."""
     operator = None if name.startswith("_") else _operators_by_method().get(name)
     if operator is None:
@@ -148,6 +147,9 @@ def __getattr__(self: Symbol, name: str) -> Any:  # noqa: N807
         raise AttributeError(msg, name=name, obj=self)
     _install_method(name, operator)
     return getattr(self, name)
+
+
+Symbol.__getattr__ = _find_method  # type: ignore[attr-defined]
 
 
 def _operators_by_method() -> dict[str, str]:
