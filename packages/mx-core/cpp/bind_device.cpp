@@ -206,6 +206,20 @@ void bind_device(py::module_ &m) {
         });
       },
       py::arg("seed"), py::arg("type") = -1, py::arg("id") = 0);
+  m.def("random_state", [](int32_t type, int32_t id) {
+    return call_python([&]() -> py::object {
+      Device *d = open_device(type, id);
+      return py::make_tuple(d->seed, d->offset);
+    });
+  });
+  m.def("set_random_state", [](int32_t type, int32_t id, uint64_t seed, uint64_t offset) {
+    return call_python([&] {
+      Device *d = open_device(type, id);
+      d->seed = seed;
+      d->offset = offset;
+      return py::object(py::none());
+    });
+  });
   m.def("wait_all", [] {
     return call_python([&] {
       wait_all();
