@@ -221,7 +221,7 @@ class ImageDetRecordIter(RecordIter):
 
     _table: dict[str, Parameter] = DETECTION
 
-    def _make_worker(self, custom: dict[str, Any]) -> _DetectionWorker:
+    def _make_worker(self, given: dict[str, Any]) -> _DetectionWorker:
         p = self._p
         if p.aug_seq not in ("det_aug_default", ""):
             msg = f"[ImageDetRecordIter] aug_seq must be det_aug_default, got {p.aug_seq!r}. See mx.image.ImageDetIter"

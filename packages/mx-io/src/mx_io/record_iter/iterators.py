@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -36,8 +37,9 @@ class RecordIter(DataIter, ABC):
         if args:
             msg = f"[{type(self).__name__}] takes its parameters by name only, got {len(args)} without"
             raise ParameterError(msg)
-        custom = _custom_parameters(self._table, kwargs)
-        p = read_parameters(type(self).__name__, self._table, {k: v for k, v in kwargs.items() if k not in custom})
+        plugged = _has_plugged(kwargs.get("aug_seq"))
+        own = {name: value for name, value in kwargs.items() if not plugged or name in self._table}
+        p = read_parameters(type(self).__name__, self._table, own)
         super().__init__(p.batch_size)
         self._p = p
         self._dtype = p.dtype or self._default_dtype
@@ -45,14 +47,14 @@ class RecordIter(DataIter, ABC):
         labels = LabelList(p.path_imglist, p.label_width) if p.path_imglist else None
         self._source = RecordSource(p.path_imgrec, p.path_imgidx, p.part_index, p.num_parts, labels, p.label_width)
         self._order = Order(self._source, p.shuffle, p.seed, p.shuffle_chunk_size << 20, p.shuffle_chunk_seed)
-        self._worker = self._make_worker(custom)
+        self._worker = self._make_worker(kwargs)
         self._pipeline = Pipeline(self._maker(), p.preprocess_threads, p.prefetch_buffer)
         self._cursor = Cursor()
         self._current: Batch | None = None
 
     @abstractmethod
-    def _make_worker(self, custom: dict[str, Any]) -> Any:
-        """What decodes a record and fills its place in a batch; custom: parameters for augmenters of others."""
+    def _make_worker(self, given: dict[str, Any]) -> Any:
+        """What decodes a record and fills its place in a batch; given: the parameters as they were given."""
 
     def _label_shape(self) -> tuple[int, ...]:
         width = self._p.label_width
@@ -150,12 +152,10 @@ class RecordIter(DataIter, ABC):
             self._pipeline.close(wait=False)
 
 
-def _custom_parameters(table: dict[str, Parameter], given: dict[str, Any]) -> dict[str, Any]:
-    """Parameters of augmenters that aug_seq names and that are not MXNet's own: any name that the table has not."""
-    names = [name.strip() for name in str(given.get("aug_seq", "")).split(",") if name.strip()]
-    if all(name in ("aug_default", "det_aug_default") for name in names):
-        return {}
-    return {name: value for name, value in given.items() if name not in table}
+def _has_plugged(aug_seq: Any) -> bool:
+    """Whether aug_seq names augmenters that are not MXNet's own, and may take parameters of any name."""
+    names = [name.strip() for name in str(aug_seq or "").split(",") if name.strip()]
+    return not all(name in ("aug_default", "det_aug_default") for name in names)
 
 
 def _make_batch(
@@ -270,10 +270,10 @@ class ImageRecordIter(RecordIter):
                 the record, the byte and the cure.
     """
 
-    def _make_worker(self, custom: dict[str, Any]) -> _ImageWorker:
+    def _make_worker(self, given: dict[str, Any]) -> _ImageWorker:
         p = self._p
         names = [name.strip() for name in p.aug_seq.split(",") if name.strip()]
-        augmenters = _augmenters(type(self).__name__, names, p, custom)
+        augmenters = _augmenters(type(self).__name__, names, p, given)
         normalizer = Normalizer(p, self._dtype)
         random = is_random(p) or normalizer.is_random or any(name != "aug_default" for name in names)
         worker = _ImageWorker(p, self._dtype, augmenters, random)
@@ -294,13 +294,17 @@ def _mean_image(worker: _ImageWorker, source: RecordSource, shape: tuple[int, ..
     return (total / len(source)).astype(np.float32)
 
 
-def _augmenters(operator: str, names: list[str], p: Any, custom: dict[str, Any]) -> list[Callable[[Any, Draws], Any]]:
-    plugged: dict[str, Callable[..., Any]] = {}
-    if others := [name for name in names if name != "aug_default"]:
-        from .plugged import plugged_augmenters
+def _augmenters(operator: str, names: list[str], p: Any, given: dict[str, Any]) -> list[Callable[[Any, Draws], Any]]:
+    others = [name for name in names if name != "aug_default"]
+    if not others:
+        return [DefaultAugmenter(p, operator) for _ in names]
+    from .plugged import Plugged, plugged_augmenters
 
-        plugged = plugged_augmenters(operator, others, custom)
-    return [DefaultAugmenter(p, operator) if name == "aug_default" else plugged[name] for name in names]
+    made = plugged_augmenters(operator, others, given, IMAGE)
+    found: list[Callable[[Any, Draws], Any]] = []
+    for is_default, group in itertools.groupby(names, "aug_default".__eq__):
+        found += [DefaultAugmenter(p, operator)] if is_default else [Plugged([made[name] for name in group])]
+    return found
 
 
 class ImageRecordUInt8Iter(ImageRecordIter):
