@@ -7,6 +7,7 @@ import pytest
 from networks import batches, perceptron, points
 
 import mxnet as mx
+from mx_core import _core
 
 # ---- buckets ---------------------------------------------------------------------------------------------------------
 
@@ -260,3 +261,18 @@ def test_a_base_module_says_what_is_missing():
     ):  # fmt: skip
         with pytest.raises(TypeError, match=f"BaseModule does not define {name}"):
             call()
+
+
+def test_an_epoch_of_buckets_compiles_each_length_once():
+    module = bucketing()
+    module.init_optimizer()
+
+    def epoch():
+        for batch in Sequences():
+            module.forward_backward(batch)
+            module.update()
+
+    epoch()
+    compiled = _core.plan_cache_info()["misses"]
+    epoch()
+    assert _core.plan_cache_info()["misses"] == compiled

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from mx_core.context import Context, cpu
+from mx_core.data import DataDesc
+from mx_core.initializer import Uniform
+from mx_core.optimizer import get_updater
+
 from . import _kvstore, checkpoint, feed_forward
-from .callback import BatchEndParam
+from .callback import BatchEndParam, LogValidationMetricsCallback
+from .executor_manager import DataParallelExecutorManager
 
 __all__ = ["BatchEndParam", "FeedForward", "load_checkpoint", "load_params", "save_checkpoint"]
+
+# MXNet programs import these from here, too.
+_exports = (Context, DataDesc, DataParallelExecutorManager, LogValidationMetricsCallback, Uniform, cpu, get_updater)
 
 FeedForward = feed_forward.FeedForward
 load_checkpoint = checkpoint.load_checkpoint

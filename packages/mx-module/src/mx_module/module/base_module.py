@@ -13,6 +13,7 @@ import numpy as np
 from mx_core import metric as metrics
 from mx_core import ndarray as nd
 from mx_core._core import NDArray
+from mx_core.context import cpu
 from mx_core.data import DataBatch, DataDesc, DataIter
 from mx_core.errors import MXNetError, ParameterError
 from mx_core.initializer import Uniform
@@ -24,7 +25,7 @@ from ._names import _as_list, _check_input_names, _check_names_match, _parse_dat
 
 __all__ = ["BaseModule"]
 
-_exports = (DataDesc, _check_input_names, _check_names_match, _parse_data_desc)  # MXNet programs import them from here
+_exports = (DataDesc, cpu, _check_input_names, _check_names_match, _parse_data_desc)  # MXNet programs import them from here
 
 
 def _undefined(module: BaseModule, method: str) -> TypeError:
