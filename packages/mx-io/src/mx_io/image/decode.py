@@ -14,6 +14,7 @@ from mx_core.errors import DTypeError, ParameterError, RecordFileError, ShapeErr
 from .._opencv import cv2
 from ..augmentation.draws import draws
 from .arrays import as_array, as_host, image_of
+from .headers import complaint
 
 __all__ = ["copyMakeBorder", "decode", "imdecode", "imread", "imresize", "interpolation", "resize"]
 
@@ -55,18 +56,21 @@ def decode(content: Any, flag: int = 1, to_rgb: Any = True, where: str = "") -> 
     if buffer.size == 0:
         msg = f"{prefix}the image is empty, 0 bytes; remove it, or write it again"
         raise RecordFileError(msg)
+    wrong = complaint(buffer.tobytes() if isinstance(content, np.ndarray) else bytes(content))
+    if wrong and "end is missing" not in wrong:
+        msg = f"{prefix}Decoding failed: {wrong}. The image is damaged; replace it"
+        raise RecordFileError(msg)
     # MXNet does not turn images as their EXIF tag says.
     mode = (module.IMREAD_COLOR if flag else module.IMREAD_GRAYSCALE) | module.IMREAD_IGNORE_ORIENTATION
     try:
         pixels = module.imdecode(buffer.reshape(-1), mode)
     except module.error as error:
-        pixels, why = None, f" ({str(error).strip().splitlines()[-1]})"
-    else:
-        why = ""
+        pixels, wrong = None, wrong or str(error).strip().splitlines()[-1]
     if pixels is None:
         msg = (
             f"{prefix}Decoding failed. Invalid image file: {buffer.size} bytes that start with "
-            f"0x{buffer[:8].tobytes().hex()}{why}. Expected JPEG, PNG or another format of OpenCV; replace the image"
+            f"0x{buffer[:8].tobytes().hex()}{wrong and ': '}{wrong}. "
+            "Expected JPEG, PNG or another format of OpenCV; replace the image"
         )
         raise RecordFileError(msg)
     if flag == 0:

@@ -242,4 +242,6 @@ def _draw(image: np.ndarray[Any, Any], box: Labels, color: Any, thickness: int, 
     cv2().rectangle(image, (x1, y1), (x2, y2), chosen, thickness)
     if texts is not None and int(box[0]) in texts:
         text = str(texts[int(box[0])])
-        cv2().putText(image, text, (x1 + 5, y1 + 20), cv2().FONT_HERSHEY_SIMPLEX, 0.5, chosen, max(thickness // 2, 1))
+        ink = np.zeros(image.shape[:2], np.uint8)  # OpenCV writes on bytes only
+        cv2().putText(ink, text, (x1 + 5, y1 + 20), cv2().FONT_HERSHEY_SIMPLEX, 0.5, 255, max(thickness // 2, 1))
+        image[ink > 127] = chosen
