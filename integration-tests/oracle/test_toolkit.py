@@ -75,7 +75,7 @@ def test_every_optimizer_makes_the_same_twenty_steps():
     assert not wrong
 
 
-@pytest.mark.parametrize("program", ["schedulers", "metrics", "kvstores"])
+@pytest.mark.parametrize("program", ["schedulers", "metrics", "kvstores", "summaries"])
 def test_the_same_values_and_refusals(program):
     assert not different(program)
 

@@ -122,7 +122,9 @@ class Drawing:
         place: dict[str, float] = {}
         for layer in layers:  # each in the middle of those below it
             middle = {
-                name: sum(place[other] for other in below[name]) / len(below[name]) if below[name] else number
+                name: sum(place.get(other, number) for other in below[name]) / len(below[name])
+                if below[name]
+                else number
                 for number, name in enumerate(layer)
             }
             layer.sort(key=middle.__getitem__)

@@ -2,16 +2,17 @@
 
 >>> from mx_core import symbol as sym
 >>> net = sym.FullyConnected(sym.Variable("data"), num_hidden=10, name="fc")
->>> print_summary(net, shape={"data": (1, 4)}, line_length=60, positions=[0.4, 0.6, 0.75, 1.0])
-____________________________________________________________
-Layer (type)            Output ShapParam #  Previous Layer \x20
-============================================================
-data(null)              4           0                      \x20
-____________________________________________________________
-fc(FullyConnected)      10          50       data          \x20
-============================================================
+>>> print_summary(net, shape={"data": (1, 4)}, line_length=64, positions=[0.4, 0.65, 0.8, 1.0])
+... # doctest: +NORMALIZE_WHITESPACE
+________________________________________________________________
+Layer (type)             Output Shape    Param #  Previous Layer
+================================================================
+data(null)               4               0
+________________________________________________________________
+fc(FullyConnected)       10              50       data
+================================================================
 Total params: 50
-____________________________________________________________
+________________________________________________________________
 >>> plot_network(net).source.splitlines()[0]
 'digraph plot {'
 """
@@ -20,10 +21,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from mx_core.errors import DTypeError
 from mx_core.symbol import Symbol
 
 from ._drawing import Drawing
@@ -37,7 +38,7 @@ class _Graph:
     def __init__(self, symbol: Any, shape: dict[str, Any] | None, dtype: dict[str, Any] | None = None) -> None:
         if not isinstance(symbol, Symbol):
             msg = f"symbol must be a Symbol, got {type(symbol).__name__}"
-            raise DTypeError(msg)
+            raise TypeError(msg)
         content = json.loads(symbol.tojson())
         self.nodes: list[dict[str, Any]] = content["nodes"]
         self.heads: list[list[int]] = content["heads"]
@@ -166,8 +167,9 @@ def plot_network(
     names = [node["name"] for node in graph.nodes]
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        msg = f"names of nodes must be different to be drawn, {', '.join(twice)} come twice"
-        raise ValueError(msg)
+        warnings.warn(
+            f"[plot_network] nodes of one name are drawn as one: {', '.join(twice)}", UserWarning, stacklevel=2
+        )
     dot = _canvas(title, save_format)
     style = {"shape": "box", "fixedsize": "true", "width": "1.3", "height": "0.8034", "style": "filled"}
     style.update(node_attrs or {})
@@ -179,7 +181,9 @@ def plot_network(
                 hidden.add(name)
             continue
         own = {**style, "shape": "oval"} if op == "null" else style
-        dot.node(name=name, label=_label(node), fillcolor=_COLORS[_KINDS.get(op, op if op in _COLORS else "other")], **own)
+        dot.node(
+            name=name, label=_label(node), fillcolor=_COLORS[_KINDS.get(op, op if op in _COLORS else "other")], **own
+        )
     for node in graph.nodes:
         for entry in node["inputs"]:
             other = graph.nodes[entry[0]]["name"]
