@@ -1,4 +1,7 @@
 // autograd as Python sees it: flags, the RecordScope context manager, backward and grad.
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "array.h"
@@ -220,6 +223,71 @@ PyObject *py_record_custom(PyObject *, PyObject *const *args, Py_ssize_t n) {
   });
 }
 
+// The nodes that an edge leads back to, oldest first.
+std::vector<TapeNode *> nodes_behind(const Edge &edge) {
+  std::vector<TapeNode *> found, waiting;
+  std::unordered_set<TapeNode *> seen;
+  auto visit = [&](const Edge &e) {
+    if (e.node && seen.insert(e.node.get()).second) waiting.push_back(e.node.get());
+  };
+  visit(edge);
+  while (!waiting.empty()) {
+    TapeNode *node = waiting.back();
+    waiting.pop_back();
+    found.push_back(node);
+    for (const Edge &e : node->inputs) visit(e);
+  }
+  std::sort(found.begin(), found.end(),
+            [](const TapeNode *a, const TapeNode *b) { return a->order < b->order; });
+  return found;
+}
+
+// recorded_calls(array): (calls, source, output). calls: what was recorded on the way to the
+// array, oldest first, each (kind, graph or shape or None, scalars, [(input, source, output)]). A
+// source is the number of an earlier call, or -1 - the number of a variable.
+PyObject *py_recorded_calls(PyObject *, PyObject *array) {
+  return guarded([&]() -> PyObject * {
+    const Edge &head = expect_array(array, "x")->edge;
+    std::vector<TapeNode *> nodes = nodes_behind(head);
+    std::unordered_map<const void *, long> numbers, variables;
+    for (size_t i = 0; i < nodes.size(); ++i) numbers[nodes[i]] = static_cast<long>(i);
+    auto source = [&](const Edge &e) {
+      if (e.node) return numbers.at(e.node.get());
+      return -1 - variables.try_emplace(e.variable.get(), static_cast<long>(variables.size()))
+                      .first->second;
+    };
+    Object calls = checked(PyList_New(0));
+    for (TapeNode *node : nodes) {
+      if (node->released)
+        fail("MXNetError",
+             "[get_symbol] the record was used up by backward. Ask before it, or pass "
+             "retain_graph=True");
+      Object inputs = checked(PyList_New(0));
+      for (size_t i = 0; i < node->inputs.size(); ++i) {
+        const Edge &e = node->inputs[i];
+        if (!e.node && !e.variable) continue;
+        bool planned = node->kind == TapeNode::kPlan;
+        int32_t number = planned ? node->plan->grad_inputs[i] : static_cast<int32_t>(i);
+        Object entry = checked(Py_BuildValue("(ili)", number, source(e), e.index));
+        if (PyList_Append(inputs.get(), entry.get()) < 0) throw PythonError();
+      }
+      Object scalars = checked(PyList_New(0));
+      for (const mx_scalar &scalar : node->scalars) {
+        Object number = checked(PyFloat_FromDouble(scalar.f));
+        if (PyList_Append(scalars.get(), number.get()) < 0) throw PythonError();
+      }
+      PyObject *what = Py_None;
+      if (node->kind == TapeNode::kPlan && node->plan->graph) what = node->plan->graph;
+      if (node->kind == TapeNode::kReshape) what = node->outputs[0]->shape_tuple;
+      Object call = checked(Py_BuildValue("(iOOO)", static_cast<int>(node->kind), what,
+                                          scalars.get(), inputs.get()));
+      if (PyList_Append(calls.get(), call.get()) < 0) throw PythonError();
+    }
+    if (!head.node && !head.variable) return Py_NewRef(Py_None);
+    return Py_BuildValue("(Oli)", calls.get(), source(head), head.index);
+  });
+}
+
 template <typename F>
 PyCFunction fast(F f) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f));
@@ -242,6 +310,7 @@ PyMethodDef functions[] = {{"record", fast(py_record), METH_FASTCALL | METH_KEYW
                            {"backward", fast(py_backward), METH_FASTCALL, nullptr},
                            {"grad", fast(py_grad), METH_FASTCALL, nullptr},
                            {"record_custom", fast(py_record_custom), METH_FASTCALL, nullptr},
+                           {"recorded_calls", py_recorded_calls, METH_O, nullptr},
                            {}};
 
 }  // namespace

@@ -158,11 +158,21 @@ def _heads(heads: Any, head_grads: Any) -> tuple[list[Any], list[Any] | None]:
 
 
 def get_symbol(x: NDArray) -> Any:
-    """The recorded computation of an array as a Symbol. Raises MXNetError: recorded programs are not kept as symbols."""
-    msg = (
-        "[get_symbol] mx.sym is not installed in this version; build the computation with Symbols, or hybridize a block"
-    )
-    raise MXNetError(msg)
+    """The recorded computation of an array as a Symbol; its variables ``var<i>`` are the arrays with attach_grad.
+
+    Raises MXNetError for an array that was not recorded, whose record a backward used up, or that a Function made.
+
+    >>> import mxnet as mx
+    >>> x = mx.nd.ones((2,))
+    >>> x.attach_grad()
+    >>> with mx.autograd.record():
+    ...     y = mx.nd.exp(x) + 1
+    >>> mx.autograd.get_symbol(y).get_internals().list_outputs()
+    ['var0', 'node_0_output', 'node_1_output']
+    """
+    from .symbol.recorded import recorded_symbol
+
+    return recorded_symbol(x)
 
 
 # ---- functions with their own gradient -----------------------------------------------------------------------------

@@ -79,6 +79,7 @@ def lower_call(
         graph.outputs = [value for i, value in enumerate(graph.outputs) if i not in written]
     compiled = compile_graph(graph, opdef.count_visible(static), target, is_train, grad_inputs)
     if compiled.record is not None:
+        compiled.record.call = (opdef, params, in_types)
         opdef.note_record(is_train, compiled.record.read_heads)
     return compiled
 

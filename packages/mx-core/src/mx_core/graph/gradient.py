@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import MXNetError
+from ..op.definition import OpDef
 from ..op.inference import RULE_ERRORS, unfit
 from .node import Graph, Node, Value
 from .trace import Tracer
@@ -112,18 +113,19 @@ class Record:
 
     outputs: the plan's, visible first, None where there is none. heads: their gradients as values, made when needed.
     gradients: of the wanted inputs when every visible output has a head. read_heads: the outputs whose heads these read.
-    saved: in the order in which the tape keeps them.
+    saved: in the order in which the tape keeps them. call: the operator, its parameters and input types.
     """
 
     __slots__ = (
-        "error", "gradients", "graph", "heads", "is_train", "n_forward", "n_visible", "outputs", "read_heads", "saved",
-        "target", "wanted",
+        "call", "error", "gradients", "graph", "heads", "is_train", "n_forward", "n_visible", "outputs", "read_heads",
+        "saved", "target", "wanted",
     )  # fmt: skip
 
     def __init__(
         self, graph: Graph, outputs: Sequence[Value | None], grad_inputs: Sequence[int], is_train: bool, target: Any
     ) -> None:
         self.graph = graph
+        self.call: tuple[OpDef, tuple[Any, ...], Sequence[Any]] | None = None
         self.outputs = list(outputs)
         self.n_visible = len(outputs)
         self.is_train = is_train
