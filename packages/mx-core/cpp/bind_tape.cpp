@@ -279,8 +279,8 @@ PyObject *py_recorded_calls(PyObject *, PyObject *array) {
       PyObject *what = Py_None;
       if (node->kind == TapeNode::kPlan && node->plan->graph) what = node->plan->graph;
       if (node->kind == TapeNode::kReshape) what = node->outputs[0]->shape_tuple;
-      Object call = checked(Py_BuildValue("(iOOO)", static_cast<int>(node->kind), what,
-                                          scalars.get(), inputs.get()));
+      Object call = checked(
+          Py_BuildValue("(iOOO)", static_cast<int>(node->kind), what, scalars.get(), inputs.get()));
       if (PyList_Append(calls.get(), call.get()) < 0) throw PythonError();
     }
     if (!head.node && !head.variable) return Py_NewRef(Py_None);

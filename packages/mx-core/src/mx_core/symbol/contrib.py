@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from .control_flow import cond, foreach, while_loop
 from .namespace import namespace
@@ -19,10 +20,10 @@ def rand_zipfian(true_classes: Symbol, num_sampled: int, range_max: int) -> tupl
     Returns (drawn classes int64, expected counts of true_classes, expected counts of the drawn classes).
     """
     log_range = math.log(range_max + 1)
-    drawn = uniform(0, log_range, shape=(num_sampled,), dtype="float64")
+    drawn: Any = uniform(0, log_range, shape=(num_sampled,), dtype="float64")
     classes = (drawn.exp() - 1).astype("int64") % range_max
 
-    def expected(values: Symbol) -> Symbol:
+    def expected(values: Any) -> Any:
         values = values.astype("float64")
         return ((values + 2.0) / (values + 1.0)).log() / log_range * num_sampled
 

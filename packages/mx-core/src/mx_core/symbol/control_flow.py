@@ -127,7 +127,7 @@ class _Body:
             )  # fmt: skip
             if node.op is None:
                 self._check_name(outer, None if node in made else (node, 0), node.name)
-        graph = Symbol(tuple(moved(symbol._outputs[0]) for symbol in results))  # type: ignore[arg-type]
+        graph = Symbol(tuple(moved(symbol._outputs[0]) for symbol in results))  # type: ignore[misc]
         return graph, {name: outer[name] for name in graph.list_inputs()}
 
     def _check_name(self, outer: dict[str, Entry | None], entry: Entry | None, name: str) -> None:

@@ -63,7 +63,7 @@ for _row in (
     _install_binary(*_row)
 
 Symbol.__hash__ = None  # type: ignore[assignment]  # as == makes a symbol
-Symbol.__div__, Symbol.__rdiv__ = Symbol.__truediv__, Symbol.__rtruediv__  # type: ignore[attr-defined]
+Symbol.__div__, Symbol.__rdiv__ = Symbol.__truediv__, Symbol.__rtruediv__  # type: ignore[attr-defined, operator]
 
 
 # -- methods that are operators ---------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def randint(low: Any, high: Any, shape: Any = _MISSING, dtype: Any = _MISSING, *
 
 def exponential(scale: Any = 1, shape: Any = _MISSING, dtype: Any = _MISSING, **kwargs: Any) -> Symbol:
     """Numbers of the exponential distribution with mean `scale`, a number or a Symbol."""
-    lam = 1.0 / scale if isinstance(scale, (Symbol, *numeric_types)) else scale
+    lam: Any = 1.0 / scale if isinstance(scale, (Symbol, *numeric_types)) else scale  # type: ignore[operator]
     return _draw("exponential", {"lam": lam}, {"lam": lam}, shape, dtype, kwargs)
 
 
