@@ -272,6 +272,15 @@ def test_open_sizes_of_new_arrays_follow_from_their_use():
         assert state.infer_shape() == (None, None, None)
 
 
+def test_types_that_operators_have_decide_before_the_default():
+    x = mx.sym.var("x")
+    wide = x + mx.sym.zeros((2,), dtype="float64")
+    assert wide.simple_bind(mx.cpu(), x=(2,)).arg_dict["x"].dtype == np.float64
+    half = mx.sym.FullyConnected(mx.sym.cast(x, dtype="float16"), num_hidden=2, name="fc")
+    bound = half.simple_bind(mx.cpu(), x=(2, 3))
+    assert [bound.arg_dict[name].dtype for name in ("x", "fc_weight")] == [np.float32, np.float16]
+
+
 def test_types_need_no_shapes():
     x, w = mx.sym.var("x"), mx.sym.var("w")
     net = mx.sym.FullyConnected(mx.sym.flatten(mx.sym.transpose(x)), w, num_hidden=3, no_bias=True)

@@ -51,7 +51,7 @@ class GraphTypes:
                 self._around[source].append(node)
         for node in self._variables:
             self._types[node, 0] = _merge_known(node, known.get(node.name, _UNKNOWN))
-        if default is not None and not any(self[node, 0][0] is not None for node in self._variables):
+        if default is not None and not self._has_types():
             self._give_default(default, self._variables[:1], settle=False)  # the data's type decides most others
         self._settle(self._calls)
         if default is not None:
@@ -65,6 +65,12 @@ class GraphTypes:
     def of_variables(self) -> dict[str, PartialType]:
         """The types of the variables by name."""
         return {node.name: self[node, 0] for node in self._variables}
+
+    def _has_types(self) -> bool:
+        """Whether anything but the default decides types: variables, new arrays, casts."""
+        return any(self[node, 0][0] is not None for node in self._variables) or any(
+            not node.inputs or isinstance(node.params.get("dtype"), int) for node in self._calls
+        )
 
     def completed(self, symbol: Symbol) -> Symbol:
         """The symbol with the sizes filled in that new arrays leave open; itself when there are none.
