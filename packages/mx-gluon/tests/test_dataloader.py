@@ -349,27 +349,71 @@ def epochs(workers, count=2):
 
 
 def test_same_numbers_for_any_number_of_workers():
-    one, two, four = epochs(1), epochs(2), epochs(4)
-    for first, second, third in zip(one, two, four, strict=True):
-        for a, b, c in zip(first, second, third, strict=True):
-            np.testing.assert_array_equal(a, b)
-            np.testing.assert_array_equal(a, c)
+    one = epochs(1)
+    for workers in (0, 2, 4):
+        for first, second in zip(one, epochs(workers), strict=True):
+            for a, b in zip(first, second, strict=True):
+                np.testing.assert_array_equal(a, b)
     for part in range(1, 5):  # no batch has the numbers of another
         assert len({batch[part].tobytes() for batch in one}) == len(one)
 
 
-def test_passes_draw_different_numbers_but_leave_the_generators():
+def program_draws():
+    """What a program draws with its own generators."""
+    return [
+        *np.random.permutation(30), *np.random.randn(1), *[random.random() for _ in range(3)], random.gauss(0, 1),
+        *np.random.rand(700), *[random.random() for _ in range(700)],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_passes_draw_different_numbers_but_leave_the_generators(workers):
     np.random.seed(5)
     random.seed(5)
-    expected = np.random.permutation(30).tolist(), np.random.randn(3).tolist(), [random.random() for _ in range(3)]
+    expected = [program_draws() for _ in range(4)]
     np.random.seed(5)
     random.seed(5)
-    loaders = [gdata.DataLoader(Draws(), 15, num_workers=1) for _ in range(2)]
+    found = [program_draws()]  # an odd number of normal ones: one is pending
+    loaders = [gdata.DataLoader(Draws(), 15, num_workers=workers) for _ in range(2)]
     for (_, *first), (_, *second) in zip(*loaders, strict=True):
         for a, b in zip(first, second, strict=True):
             assert not np.array_equal(a.asnumpy(), b.asnumpy())
-    found = np.random.permutation(30).tolist(), np.random.randn(3).tolist(), [random.random() for _ in range(3)]
+        found.append(program_draws())
+    found.append(program_draws())
     assert found == expected
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_stream_of_the_device_is_put_back(workers):
+    numbers = []
+    for draws in (Draws(), Squares(30)):  # the one uses it, the other does not
+        mx.random.seed(8)
+        for _ in gdata.DataLoader(draws, 10, num_workers=workers):
+            numbers.append(nd.random.uniform(shape=(3,)).asnumpy().tolist())
+    assert numbers[:3] == numbers[3:]
+    assert numbers[0] != numbers[1]
+
+
+def test_other_generator_of_numpy():
+    twister = np.random.get_bit_generator()
+    np.random.set_bit_generator(np.random.PCG64(1))
+    try:
+        for workers in (0, 2):
+            batches = [batch[2].asnumpy() for batch in gdata.DataLoader(Draws(), 10, num_workers=workers)]
+            assert len(np.unique(batches)) == 90
+    finally:
+        np.random.set_bit_generator(twister)
+
+
+def test_numpy_state_as_bytes(monkeypatch):
+    from mx_gluon.data import _seeds
+
+    assert _seeds._bytes_are_understood()
+    fast = epochs(0)
+    monkeypatch.setattr(_seeds, "_bytes_are_understood", lambda: False)
+    for first, second in zip(fast, epochs(0), strict=True):
+        for a, b in zip(first, second, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_shuffles_as_without_workers():
@@ -547,9 +591,12 @@ def test_slow_worker():
 def test_state(workers, last_batch, stop):
     def loader():
         return gdata.DataLoader(
-            gdata.SimpleDataset(list(range(30))).transform(lambda i: (i, np.random.rand())), 4, shuffle=True,
-            last_batch=last_batch, num_workers=workers,
+            gdata.SimpleDataset(list(range(30))).transform(draw), 4, shuffle=True, last_batch=last_batch,
+            num_workers=workers,
         )  # fmt: skip
+
+    def draw(i):
+        return i, np.random.rand(), random.random(), nd.random.normal(shape=(2,))
 
     def numbers(batches):
         return [[part.asnumpy().tolist() for part in batch] for batch in batches]
@@ -565,6 +612,7 @@ def test_state(workers, last_batch, stop):
     rest = numbers(batches)
     following = numbers(whole)
     np.random.seed(99)
+    mx.random.seed(99)
     again = loader()
     again.load_state_dict(state)
     again.load_state_dict(again.state_dict())

@@ -13,36 +13,33 @@ __all__ = ["Epoch"]
 class Epoch:
     """The lists of samples that a batch sampler gives, one after another.
 
-    sampler: the batch sampler.  number: how many passes there were before.  needs_seeds: worker processes make the
-    batches, see Note [Seeds of batches].  resumed: the state of a pass to go on with.
+    sampler: the batch sampler.  number: how many passes there were before.  resumed: the state of a pass to go on with.
 
-    >>> epoch = Epoch([[0, 1], [2, 3], [4]], 0, False)
+    >>> epoch = Epoch([[0, 1], [2, 3], [4]], 0)
     >>> epoch.draw(), epoch.draw()  # two are being made
     ([0, 1], [2, 3])
     >>> epoch.hand_out()
-    >>> again = Epoch([[0, 1], [2, 3], [4]], 0, False, epoch.state())
+    >>> again = Epoch([[0, 1], [2, 3], [4]], 0, epoch.state())
     >>> again.draw(), again.draw(), again.draw()
     ([2, 3], [4], None)
     """
 
-    def __init__(self, sampler: Any, number: int, needs_seeds: bool, resumed: dict[str, Any] | None = None) -> None:
+    def __init__(self, sampler: Any, number: int, resumed: dict[str, Any] | None = None) -> None:
         self._sampler = sampler
         self.number = number
-        self._needs_seeds = needs_seeds
         self._handed_out = 0
         self._ahead: deque[Any] = deque()  # drawn from the sampler, not yet handed out
         self._again: deque[Any] = deque()  # those of the pass that this one goes on with
         self.has_ended = False
         self._resumed = resumed
         self._indices: Any = None  # the sampler is asked when the first batch is wanted
-        self.seeds: Any = None
+        self.seeds: _seeds.Seeds = (0, 0, 0)  # of the batches, from the first draw on; see Note [Seeds of batches]
 
     def _start(self) -> None:
         state = self._resumed
         if state is None:
             self._keep_beginning()
-            if self._needs_seeds:
-                self.seeds = _seeds.pass_seeds()
+            self.seeds = _seeds.pass_seeds()
             self._indices = iter(self._sampler)
             return
         # The sampler draws again what it drew; then the generators go where they were when the state was taken.
@@ -51,10 +48,7 @@ class Epoch:
         _seeds.restore(self._generators)
         if self._sampler_state is not None:
             self._sampler.load_state_dict(self._sampler_state)
-        if self._needs_seeds:
-            self.seeds = _seeds.pass_seeds()
-        if state["seeds"] is not None:
-            self.seeds = tuple(state["seeds"])
+        self.seeds = _seeds.pass_seeds()
         self._indices = iter(self._sampler)
         self._again.extend(state["ahead"])
         skipped = self._handed_out + len(self._again)
@@ -96,11 +90,11 @@ class Epoch:
             return self._resumed
         if self.has_ended or self._indices is None:
             self._keep_beginning()
-            return self._described(self.number + self.has_ended, 0, [], None)
-        return self._described(self.number, self._handed_out, [*self._ahead, *self._again], self.seeds)
+            return self._described(self.number + self.has_ended, 0, [])
+        return self._described(self.number, self._handed_out, [*self._ahead, *self._again])
 
-    def _described(self, number: int, batches: int, ahead: list[Any], seeds: Any) -> dict[str, Any]:
+    def _described(self, number: int, batches: int, ahead: list[Any]) -> dict[str, Any]:
         return {
-            "epoch": number, "batches": batches, "ahead": ahead, "seeds": seeds and list(seeds),
+            "epoch": number, "batches": batches, "ahead": ahead,
             "sampler": self._sampler_state, "generators": self._generators, "generators_now": _seeds.snapshot(),
         }  # fmt: skip

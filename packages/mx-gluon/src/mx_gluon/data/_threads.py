@@ -22,8 +22,8 @@ class ThreadPool:
         self._batchify = batchify
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="DataLoader")
 
-    def begin(self, seeds: None) -> dict[int, Future[Any]]:
-        """A new pass over the data. Threads share the program's generators, so there are no seeds."""
+    def begin(self, seeds: Any) -> dict[int, Future[Any]]:
+        """A new pass over the data. Threads share the program's generators: seeds would be of no use."""
         return {}
 
     def end(self, ended: dict[int, Future[Any]]) -> None:

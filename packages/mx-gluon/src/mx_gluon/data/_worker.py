@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mx_core import autograd
 from mx_core.context import Context, cpu
 
@@ -139,6 +141,8 @@ def _settle(link: Link) -> None:
     autograd.set_recording(False)
     autograd.set_training(False)
     Context.default_ctx = cpu()
+    if type(np.random.get_bit_generator()) is not np.random.MT19937:
+        np.random.set_bit_generator(np.random.MT19937())  # one that can be seeded
     gc.freeze()  # the parent's objects are not ours to collect
 
 

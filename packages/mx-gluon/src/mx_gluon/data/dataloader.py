@@ -17,6 +17,7 @@ from mx_core.errors import DTypeError, ParameterError, ShapeError
 from mx_core.ndarray.creation import from_host
 
 from ._epoch import Epoch
+from ._seeds import Aside
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 if TYPE_CHECKING:
@@ -107,10 +108,10 @@ class DataLoader:
 
     Worker processes are forked at the first iteration and stay for the next ones; they have the data set as it was
     then. Their batches are on cpu_shared(0). Items that draw random numbers (``random``, ``numpy.random``,
-    ``mx.random``) get the same ones whatever the number of worker processes, decided by the seeds of the program;
-    without workers and in threads they draw from the program's own generators. A worker that dies or is stopped raises
-    an MXNetError that says which, why and at which sample; an exception of the data set comes with its own class.
-    Where processes cannot be forked safely (not Linux), workers are threads.
+    ``mx.random`` on cpu(0)) get the same ones whatever the number of workers, none among them, decided by the seeds of
+    the program, whose own numbers they do not use up; only threads draw from the program's generators. A worker that
+    dies or is stopped raises an MXNetError that says which, why and at which sample; an exception of the data set comes
+    with its own class. Where processes cannot be forked safely (not Linux), workers are threads.
 
     >>> from mx_gluon.data import ArrayDataset
     >>> loader = DataLoader(ArrayDataset(nd.arange(5), nd.arange(5)), batch_size=2)
@@ -169,7 +170,7 @@ class DataLoader:
 
     def __iter__(self) -> Iterator[Any]:
         if self._num_workers == 0:
-            self._epoch = self._new_epoch(needs_seeds=False)
+            self._epoch = self._new_epoch()
             return self._make_here(self._epoch)
         if self._next is None:
             self.refresh()
@@ -181,15 +182,16 @@ class DataLoader:
     def __len__(self) -> int:
         return len(self._batch_sampler)
 
-    def _new_epoch(self, needs_seeds: bool) -> Epoch:
+    def _new_epoch(self) -> Epoch:
         state, self._resumed = self._resumed, None
         number, self._begun = self._begun, self._begun + 1
-        return Epoch(self._batch_sampler, number, needs_seeds, state)
+        return Epoch(self._batch_sampler, number, state)
 
     def _make_here(self, epoch: Epoch) -> Iterator[Any]:
         dataset, batchify = self._dataset, self._batchify_fn
         while (indices := epoch.draw()) is not None:
-            batch = batchify([dataset[i] for i in indices])
+            with Aside(epoch.seeds, epoch.last_drawn):
+                batch = batchify([dataset[i] for i in indices])
             epoch.hand_out()
             yield batch if self._pin_context is None else _as_in_context(batch, self._pin_context)
         epoch.finish()
@@ -200,8 +202,7 @@ class DataLoader:
             return
         if self._pool is None or not self._pool.is_usable:
             self._pool = self._new_pool()
-        epoch = self._new_epoch(needs_seeds=not self._thread_pool)
-        self._next = _Ahead(self, self._pool, epoch)
+        self._next = _Ahead(self, self._pool, self._new_epoch())
 
     def clean(self) -> None:
         """Drops the batches that `refresh` had begun."""
@@ -219,7 +220,8 @@ class DataLoader:
     def state_dict(self) -> dict[str, Any]:
         """Where the last begun epoch is, to the sample, in lists and numbers (JSON keeps it).
 
-        The generators of ``random`` and ``numpy.random`` are in it: they decide the order of the samples.
+        The generators of ``random``, ``numpy.random`` and ``mx.random`` (of cpu(0)) are in it: they decide the order of
+        the samples, and what a data set draws.
 
         >>> loader = DataLoader([0, 1, 2, 3, 4, 5], batch_size=2)
         >>> batches = iter(loader)
@@ -232,11 +234,11 @@ class DataLoader:
         if self._next is not None and (self._epoch is None or self._epoch.has_ended):
             epoch = self._next.epoch
         else:
-            epoch = self._epoch or Epoch(self._batch_sampler, 0, False, self._resumed)
+            epoch = self._epoch or Epoch(self._batch_sampler, 0, self._resumed)
         return {"samples": len(self._dataset), "at": epoch.state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The next iteration goes on where ``state`` was taken, and puts ``random`` and ``numpy.random`` there.
+        """The next iteration goes on where ``state`` was taken, and puts the generators there.
 
         Raises ParameterError for the state of a loader of another data set.
         """
