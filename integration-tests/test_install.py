@@ -90,6 +90,13 @@ def test_mx_gluon_alone(environment):
     assert environment.run(program) == "dense0_\nTrue"
 
 
+def test_mx_module_alone(environment):
+    environment.install("mx-module")
+    assert environment.packages() == {"mx-core", "mx-module", "numpy", "pluggy"}
+    program = "import mxnet as mx; print(mx.mod.Module.__name__, mx.model.FeedForward.__name__, mx.mod is mx.module)"
+    assert environment.run(program) == "Module FeedForward True"
+
+
 def test_mx_io_alone(environment):
     environment.install("mx-io")
     assert {"mx-gluon", "mx-ops-cpu"}.isdisjoint(environment.packages())
