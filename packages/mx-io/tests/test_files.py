@@ -75,3 +75,91 @@ def test_csv_iter(tmp_path):
     (tmp_path / "bad.csv").write_text("1,2\n3\n")
     with pytest.raises(mx.MXNetError, match="bad.csv: "):
         mx.io.CSVIter(str(tmp_path / "bad.csv"), (2,))
+
+
+# -- parameters, parts, LibSVM -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def svm(tmp_path):
+    (tmp_path / "a.t").write_text("1.0 0:0.5 2:1.25\n-2.0\n\n-3.0 0:0.5 1:2.5 2:1.25\n4 2:-1.25\n")
+    (tmp_path / "labels.t").write_text("1.0\n-2.0 0:0.125\n-3.0 2:1.25\n4 1:1.0 2:-1.25\n")
+    return tmp_path
+
+
+def test_libsvm(svm):
+    iterator = mx.io.LibSVMIter(data_libsvm=str(svm / "a.t"), data_shape=(3,), batch_size=3)
+    assert iterator.provide_data[0] == ("data", (3, 3))
+    first, second = list(iterator)
+    assert first.data[0].asnumpy().tolist() == [[0.5, 0, 1.25], [0, 0, 0], [0.5, 2.5, 1.25]]
+    assert first.label[0].asnumpy().tolist() == [1, -2, -3]
+    assert second.data[0].asnumpy().tolist() == [[0, 0, -1.25], [0.5, 0, 1.25], [0, 0, 0]]
+    assert (second.label[0].asnumpy().tolist(), second.pad) == ([4, 1, -2], 2)
+    state = iterator.state_dict()
+    iterator.reset()
+    (third,) = list(iterator)
+    assert (third.label[0].asnumpy().tolist(), third.pad) == ([-3, 4, 1], 1)
+    iterator.load_state_dict(state)
+    assert list(iterator) == []
+
+
+def test_libsvm_labels_and_parts(svm):
+    given = {
+        "data_libsvm": str(svm / "a.t"),
+        "data_shape": (3,),
+        "label_libsvm": str(svm / "labels.t"),
+        "label_shape": (3,),
+    }
+    batch = next(mx.io.LibSVMIter(batch_size=3, **given))
+    assert batch.label[0].asnumpy().tolist() == [[0, 0, 0], [0.125, 0, 0], [0, 0, 1.25]]
+    seen = []
+    for part in range(3):
+        for batch in mx.io.LibSVMIter(
+            data_libsvm=str(svm / "a.t"), data_shape=3, batch_size=1, num_parts=3, part_index=part
+        ):
+            seen += batch.label[0].asnumpy().tolist()
+    assert seen == [1, -2, -3, 4]
+
+
+@pytest.mark.parametrize(("content", "text"), [
+    ("1 0:1\n2 3:1\n", r"line 2 must be label column:value ..., with columns in \[0, 3\)"), ("1 -1:1\n", "line 1"), ("1 0\n", "line 1"), ("a 0:1\n", "line 1"), ("", "holds no lines"),
+    ("1 99999999999999999999:1\n", "line 1"),
+])  # fmt: skip
+def test_files_that_are_not_libsvm(svm, content, text):
+    (svm / "bad.t").write_text(content)
+    with pytest.raises(mx.MXNetError, match=rf"bad\.t: .*{text}"):
+        mx.io.LibSVMIter(data_libsvm=str(svm / "bad.t"), data_shape=(3,), batch_size=1)
+
+
+def test_unknown_parameters_are_refused(svm):
+    with pytest.raises(mx.MXNetError, match=r"\[LibSVMIter\] has no parameter batch_sz. Did you mean batch_size"):
+        mx.io.LibSVMIter(data_libsvm=str(svm / "a.t"), data_shape=(3,), batch_sz=1)
+    with pytest.raises(mx.MXNetError, match=r"\[CSVIter\] has no parameter label_csvs. Did you mean label_csv"):
+        mx.io.CSVIter(data_csv="a", data_shape=(3,), label_csvs="b")
+    with pytest.raises(mx.MXNetError, match=r"\[MNISTIter\] has no parameter flatt. Did you mean flat"):
+        mx.io.MNISTIter(flatt=True)
+    with pytest.raises(mx.MXNetError, match="round_batch must be True"):
+        mx.io.LibSVMIter(data_libsvm=str(svm / "a.t"), data_shape=(3,), round_batch=False)
+
+
+def test_csv_folders_and_numbers_of_rows(tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "1.csv").write_text("1,2\n3,4\n")
+    (tmp_path / "parts" / "2.csv").write_text("5,6\n")
+    iterator = mx.io.CSVIter(
+        data_csv=str(tmp_path / "parts"), data_shape=(2,), batch_size=2, prefetch_buffer=8, dtype="int32"
+    )
+    batches = list(iterator)
+    assert [batch.data[0].asnumpy().tolist() for batch in batches] == [[[1, 2], [3, 4]], [[5, 6], [1, 2]]]
+    assert [batch.index.tolist() for batch in batches] == [[0, 1], [2, 0]]
+    assert batches[0].data[0].dtype == np.int32
+    iterator.reset()
+    assert next(iterator).index.tolist() == [1, 2]
+
+
+def test_csv_files_without_numbers(tmp_path):
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "none").mkdir()
+    for name in ("empty.csv", "none", "missing.csv"):
+        with pytest.raises(mx.MXNetError, match=name):
+            mx.io.CSVIter(data_csv=str(tmp_path / name), data_shape=(2,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import struct
+import warnings
 from typing import Any
 
 import numpy as np
@@ -195,9 +196,11 @@ def _files_of(path: str) -> list[str]:
 
 def _read_csv(path: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
     try:
-        parts = [np.loadtxt(file, delimiter=",", dtype=dtype, ndmin=2) for file in _files_of(path)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns of a file without numbers
+            parts = [np.loadtxt(file, delimiter=",", dtype=dtype, ndmin=2) for file in _files_of(path)]
         rows = np.concatenate(parts)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UserWarning) as error:
         msg = f"{path}: {error}. Every line must hold the same number of comma-separated numbers."
         raise RecordFileError(msg) from error
     if rows.shape[1] != int(np.prod(shape)):
