@@ -32,6 +32,7 @@ std::vector<mx_kernel> ctc_kernels();
 std::vector<mx_kernel> sampling_kernels();
 std::vector<mx_kernel> region_kernels();
 std::vector<mx_kernel> detection_kernels();
+std::vector<mx_kernel> deformable_kernels();
 
 const mx_kernel_table& kernel_table();
 const mx_device& device();

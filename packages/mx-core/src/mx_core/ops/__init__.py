@@ -10,6 +10,7 @@ from . import (
     creation,
     ctc,
     deconvolution,
+    deformable,
     detection,
     dynamic,
     elementwise,
@@ -45,8 +46,8 @@ from . import (
 from . import aliases  # last: it names what the others define  # isort: skip
 
 __all__ = [
-    "aliases", "attention", "binary", "convolution", "counting", "creation", "ctc", "deconvolution", "detection",
-    "dynamic", "elementwise", "image", "image_resize", "indexing", "internal", "legacy", "linalg", "linear", "loss", "nn",
+    "aliases", "attention", "binary", "convolution", "counting", "creation", "ctc", "deconvolution", "deformable",
+    "detection", "dynamic", "elementwise", "image", "image_resize", "indexing", "internal", "legacy", "linalg", "linear", "loss", "nn",
     "normalization", "optimizer", "optimizer_multi", "optimizer_norms", "ordering", "passing", "pdf", "random",
     "recurrent", "reduce", "regions", "sampling", "scatter", "sequence", "shape", "slicing", "spatial", "windows",
 ]  # fmt: skip
