@@ -5,6 +5,7 @@ Prints one JSON line per case: name, value, unit. One thread, process CPU time, 
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -212,6 +213,38 @@ def lenet() -> None:
     train("lenet_train", net, (64, 1, 28, 28))
 
 
+def symbolic(widths: tuple[int, ...], filters: tuple[int, ...], activation: str) -> object:
+    """Convolutions of 5 x 5 with activation and pooling, then fully connected layers, then the softmax loss."""
+    net = mx.sym.var("data")
+    for count in filters:
+        net = mx.sym.Convolution(net, kernel=(5, 5), num_filter=count)
+        net = mx.sym.Pooling(mx.sym.Activation(net, act_type=activation), kernel=(2, 2), stride=(2, 2), pool_type="max")
+    net = mx.sym.Flatten(net)
+    for width in widths:
+        net = mx.sym.Activation(mx.sym.FullyConnected(net, num_hidden=width), act_type=activation)
+    return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(net, num_hidden=10), name="softmax")
+
+
+def fit(name: str, net: object, count: int) -> None:
+    """Emits the samples that Module.fit takes in by the second: NDArrayIter, shuffled batches of 100, SGD, accuracy."""
+    rng = np.random.RandomState(0)
+    x, y = rng.rand(count, 1, 28, 28).astype("float32"), rng.randint(0, 10, count).astype("float32")
+    batches = mx.io.NDArrayIter(x, y, batch_size=100, shuffle=True)
+    module = mx.mod.Module(net, context=mx.cpu())
+
+    def epoch() -> None:
+        module.fit(batches, num_epoch=1, optimizer="sgd", optimizer_params={"learning_rate": 0.1, "momentum": 0.9})
+
+    logging.disable(logging.WARNING)  # from the second epoch on it says that it is bound already
+    nanoseconds = per_call(epoch, sync=mx.nd.waitall, rounds=5)
+    emit(name, count / nanoseconds * 1e9, "samples/s")
+
+
+def module() -> None:
+    fit("mlp_fit", symbolic((128, 64), (), "relu"), 10_000)
+    fit("lenet_fit", symbolic((500,), (20, 50), "tanh"), 1_000)
+
+
 def loader() -> None:
     """Samples of MNIST's size through ToTensor and Normalize, one by one, into batches of 64."""
     transforms = mx.gluon.data.vision.transforms
@@ -227,7 +260,7 @@ def loader() -> None:
 GROUPS = {
     "small": small_calls, "memory": memory_bound, "movement": movement, "normalization": normalization, "order": order,
     "random": random, "dot": products, "linalg": factorizations, "convolution": convolution, "mlp": mlp, "lenet": lenet,
-    "loader": loader,
+    "module": module, "loader": loader,
 }  # fmt: skip
 
 

@@ -188,6 +188,38 @@ def lenet() -> None:
     train("lenet_train", net, (64, 1, 28, 28))
 
 
+def fit(name: str, net: torch.nn.Module, count: int) -> None:
+    """As Module.fit: shuffled batches of 100 by index, SGD with momentum, accuracy."""
+    x, y = torch.rand(count, 1, 28, 28), torch.randint(0, 10, (count,))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    loss = torch.nn.CrossEntropyLoss()
+
+    def epoch() -> float:
+        right = 0
+        for rows in torch.randperm(count).split(100):
+            label = y[rows]
+            scores = net(x[rows])
+            optimizer.zero_grad()
+            loss(scores, label).backward()
+            optimizer.step()
+            right += int((scores.argmax(1) == label).sum())
+        return right / count
+
+    emit(name, count / per_call(epoch, rounds=5) * 1e9, "samples/s")
+
+
+def module() -> None:
+    nn = torch.nn
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
+    fit("mlp_fit", net, 10_000)
+    net = nn.Sequential(
+        nn.Conv2d(1, 20, 5), nn.Tanh(), nn.MaxPool2d(2, 2),
+        nn.Conv2d(20, 50, 5), nn.Tanh(), nn.MaxPool2d(2, 2),
+        nn.Flatten(), nn.Linear(800, 500), nn.Tanh(), nn.Linear(500, 10),
+    )  # fmt: skip
+    fit("lenet_fit", net, 1_000)
+
+
 class Digits(torch.utils.data.Dataset):
     """Images of MNIST's size, to float and normalized one by one, and labels."""
 
@@ -213,7 +245,7 @@ def loader() -> None:
 GROUPS = {
     "small": small_calls, "memory": memory_bound, "movement": movement, "normalization": normalization, "order": order,
     "random": random, "dot": products, "linalg": factorizations, "convolution": convolution, "mlp": mlp, "lenet": lenet,
-    "loader": loader,
+    "module": module, "loader": loader,
 }  # fmt: skip
 
 

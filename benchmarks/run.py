@@ -2,9 +2,9 @@
 
     python benchmarks/run.py --ours PYTHON [--mxnet PYTHON] [--torch PYTHON] [--rounds 3] [GROUP ...]
 
-Groups: import small memory movement normalization order random dot convolution mlp lenet loader; all of them by default. The
-peers take turns, one process at a time, and the best of the rounds counts, so that a noisy machine treats all alike.
-`nox -s bench` makes the environments and calls this.
+Groups: import small memory movement normalization order random dot convolution mlp lenet module loader; all of them by
+default. The peers take turns, one process at a time, and the best of the rounds counts, so that a noisy machine treats
+all alike. `nox -s bench` makes the environments and calls this.
 """
 
 from __future__ import annotations
