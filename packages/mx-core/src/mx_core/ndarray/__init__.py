@@ -39,6 +39,7 @@ from .creation import (
     from_numpy,
     full,
     histogram,
+    imdecode,
     linspace,
     moveaxis,
     onehot_encode,
@@ -51,11 +52,17 @@ from .dlpack import from_dlpack, to_dlpack_for_read, to_dlpack_for_write
 from .into import all_finite, multi_all_finite
 from .namespace import namespace
 
+# Names that MXNet's own modules import from mx.nd.
+_new_empty_handle = _array_module._new_empty_handle
+get_indexing_dispatch_code = _array_module.get_indexing_dispatch_code
+get_oshape_of_gather_nd_op = _array_module.get_oshape_of_gather_nd_op
+indexing_key_expand_implicit_axes = _array_module.indexing_key_expand_implicit_axes
+
 ndarray = _array_module  # mx.nd.ndarray is the module of NDArray, as in MXNet
 
 __all__ = [
     "NDArray", "add", "all_finite", "arange", "array", "concatenate", "divide", "empty", "equal", "eye", "from_dlpack",
-    "from_numpy", "full", "greater", "greater_equal", "histogram", "lesser", "lesser_equal", "linspace", "load",
+    "from_numpy", "full", "greater", "greater_equal", "histogram", "imdecode", "lesser", "lesser_equal", "linspace", "load",
     "load_frombuffer", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "modulo", "moveaxis",
     "multi_all_finite", "multiply", "not_equal", "onehot_encode", "ones", "power", "random", "save", "split_v2", "subtract",
     "to_dlpack_for_read", "to_dlpack_for_write", "true_divide", "utils", "waitall", "zeros",
@@ -74,4 +81,8 @@ def __getattr__(name: str) -> object:
         from ..operator import Custom
 
         return Custom
+    if name == "CachedOp":
+        from ..cached_op import CachedOp
+
+        return CachedOp
     return _operator(name)

@@ -22,7 +22,7 @@ from . import dlpack, indexing, numpy_protocol
 from .arithmetic import *  # noqa: F403 - mxnet.ndarray.ndarray has them, too
 from .arithmetic import combine_operands
 from .creation import *  # noqa: F403
-from .creation import split_v2
+from .creation import _new_empty_handle, split_v2  # noqa: F401
 from .dlpack import from_dlpack, to_dlpack_for_read, to_dlpack_for_write  # noqa: F401
 from .key_rules import *  # noqa: F403
 from .namespace import make_method, op

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from .._core import NDArray
 
 __all__ = [
-    "arange", "array", "concatenate", "empty", "eye", "from_numpy", "full", "histogram", "linspace", "moveaxis",
-    "onehot_encode", "ones", "split_v2", "waitall", "zeros",
+    "arange", "array", "concatenate", "empty", "eye", "from_numpy", "full", "histogram", "imdecode", "linspace",
+    "moveaxis", "onehot_encode", "ones", "split_v2", "waitall", "zeros",
 ]  # fmt: skip
 
 Shape = int | Sequence[int]
@@ -282,3 +282,41 @@ def histogram(
 def waitall() -> None:
     """Waits until everything asked for has been computed. Raises the first error nobody has seen yet."""
     _core.wait_all()
+
+
+def imdecode(
+    str_img: bytes,
+    clip_rect: tuple[int, int, int, int] = (0, 0, 0, 0),
+    out: NDArray | None = None,
+    index: int = 0,
+    channels: int = 3,
+    mean: NDArray | None = None,
+) -> NDArray:
+    """Deprecated: an image file's bytes as a float32 array (channels, height, width); mx.image.imdecode is the way.
+
+    clip_rect: (x0, y0, x1, y1) of the part to keep; all zeros: everything. out: an array of that shape, or of several, of
+    which number index is written. channels: 3 or 1. mean: subtracted. Needs mx-io; MXNet 1.9.1 itself always fails here.
+    """
+    from ..data import reader
+
+    image = reader("image").imdecode(str_img, flag=1 if channels == 3 else 0)
+    x0, y0, x1, y1 = clip_rect
+    height, width = image.shape[:2]
+    if not any(clip_rect):
+        x1, y1 = width, height
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        msg = f"[imdecode] clip_rect {clip_rect} must lie in the image of width {width} and height {height}"
+        raise ShapeError(msg)
+    pixels = op("transpose")(image[y0:y1, x0:x1], axes=(2, 0, 1)).astype("float32")
+    if mean is not None:
+        pixels = pixels - mean
+    if out is None:
+        return pixels
+    target = out[index] if out.ndim == 4 else out
+    target[:] = pixels
+    return out
+
+
+def _new_empty_handle() -> NDArray:
+    """An array of no elements: what `NDArray(handle)` takes before something is written to it."""
+    return empty((0,))
