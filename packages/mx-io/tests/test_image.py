@@ -606,3 +606,15 @@ def test_photographs():
     batches = list(iterator)
     assert [batch.data[0].shape for batch in batches] == [(2, 3, 64, 64)] * (len(files) // 2)
     assert all(abs(float(batch.data[0].mean().asscalar())) < 3 for batch in batches)
+
+
+def test_contact_sheet():
+    import importlib.util
+
+    path = Path(__file__).parents[3] / "examples" / "augmentation_sheet.py"
+    spec = importlib.util.spec_from_file_location("augmentation_sheet", path)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    page = example.sheet(example.house(96), edge=24, columns=2)
+    assert page.shape == (len(example.ROWS) * 28 + 4, 150 + 3 * 28, 3)
+    np.testing.assert_array_equal(page, example.sheet(example.house(96), edge=24, columns=2))
