@@ -202,7 +202,10 @@ def test_the_index_of_another_file(sound, tmp_path):
     index = tmp_path / "other.idx"
     index.write_text(f"0\t{len(sound[2])}\n")
     error = "lies past the end of the file|the file ends"
-    with mx.recordio.MXIndexedRecordIO(str(index), sound[0], "r") as file, pytest.raises(mx.error.RecordFileError, match=error):
+    with (
+        mx.recordio.MXIndexedRecordIO(str(index), sound[0], "r") as file,
+        pytest.raises(mx.error.RecordFileError, match=error),
+    ):
         file.read_idx(0)
     assert "rebuild it: mx-rec index" in iterate(sound[0], path_imgidx=str(index))
     index.write_text("0\t999999999999\n")

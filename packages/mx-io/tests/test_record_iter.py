@@ -193,7 +193,9 @@ def test_a_state_of_another_file_is_refused(ten, photos):
         make(ten).load_state_dict(make(photos).state_dict())
 
 
-@pytest.mark.parametrize("cls", ["ImageRecordIter", "ImageRecordUInt8Iter", "ImageRecordInt8Iter", "ImageRecordIter_v1"])
+@pytest.mark.parametrize(
+    "cls", ["ImageRecordIter", "ImageRecordUInt8Iter", "ImageRecordInt8Iter", "ImageRecordIter_v1"]
+)
 def test_element_types_and_normalization(tmp_path, cls):
     image = np.zeros((8, 8, 3), np.uint8)
     image[...] = (50, 100, 200)  # blue first
@@ -250,7 +252,9 @@ def test_label_lists(tmp_path, ten):
     with pytest.raises(mx.error.RecordFileError, match="line 1 must be number <tab> 3 labels <tab> path"):
         make(ten, path_imglist=str(path), label_width=3)
     path.write_text("0\t1\ta.jpg\n1,2,b.jpg\n")
-    with pytest.raises(mx.error.RecordFileError, match="line 2 must be number <tab> 1 label <tab> path, got '1,2,b.jpg'"):
+    with pytest.raises(
+        mx.error.RecordFileError, match="line 2 must be number <tab> 1 label <tab> path, got '1,2,b.jpg'"
+    ):
         make(ten, path_imglist=str(path))
     path.write_text("0\t1\ta.jpg\n")
     with pytest.raises(mx.error.RecordFileError, match="no line of .* has its number, 1"):

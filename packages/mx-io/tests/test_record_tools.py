@@ -114,7 +114,12 @@ def test_what_cannot_be_read_is_reported_counted_and_left_out(folder, tmp_path, 
     assert im2rec.main([str(tmp_path / "l"), str(folder)]) == 0
     out, err = capfd.readouterr()
     assert "1 images written, 5 left out" in out
-    for text in ("broken.png: is no image that OpenCV can decode", "missing.png: No such file", "line 4 must be", "line 6"):
+    for text in (
+        "broken.png: is no image that OpenCV can decode",
+        "missing.png: No such file",
+        "line 4 must be",
+        "line 6",
+    ):
         assert text in err
     assert (tmp_path / "l.idx").read_text() == "1\t0\n"
 
