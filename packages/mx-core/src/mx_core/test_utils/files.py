@@ -19,8 +19,8 @@ from ..data import DataIter
 from ..errors import MXNetError, PluginError
 
 __all__ = [
-    "DummyIter", "download", "get_bz2_data", "get_cifar10", "get_im2rec_path", "get_mnist", "get_mnist_iterator",
-    "get_mnist_pkl", "get_mnist_ubyte", "get_zip_data",
+    "DummyIter", "download", "download_model", "get_bz2_data", "get_cifar10", "get_im2rec_path", "get_mnist",
+    "get_mnist_iterator", "get_mnist_pkl", "get_mnist_ubyte", "get_zip_data",
 ]  # fmt: skip
 
 _DATA = "http://data.mxnet.io/data/"
@@ -54,6 +54,38 @@ def download(
             reason = error
     msg = f"{url} cannot be downloaded: {reason}. Check the network, or put the file at {target}"
     raise MXNetError(msg)
+
+
+_MODELS = "http://data.mxnet.io/models/imagenet/"
+# name: (path below _MODELS, epoch)
+_MODEL_FILES = {
+    "imagenet1k-inception-bn": ("inception-bn/Inception-BN", 126),
+    "imagenet1k-vgg16": ("vgg/vgg16", 0),
+    "imagenet1k-vgg19": ("vgg/vgg19", 0),
+    **{f"imagenet1k-resnet-{depth}": (f"resnet/{depth}-layers/resnet-{depth}", 0) for depth in (18, 34, 50, 101, 152)},
+}
+
+
+def download_model(
+    model_name: str, dst_dir: str = "./", meta_info: dict[str, dict[str, str]] | None = None
+) -> tuple[str, int]:
+    """Downloads a model's symbol and parameters; (prefix, epoch) for ``mx.model.load_checkpoint``.
+
+    meta_info: {model_name: {"symbol": url, "params": url}} in place of the models known here. An unknown name gives
+    (None, 0), as in MXNet.
+    """
+    known = meta_info
+    if known is None:
+        known = {
+            name: {"symbol": f"{_MODELS}{path}-symbol.json", "params": f"{_MODELS}{path}-{epoch:04d}.params"}
+            for name, (path, epoch) in _MODEL_FILES.items()
+        }
+    if model_name not in known:
+        return (None, 0)  # type: ignore[return-value]
+    prefix = os.path.join(dst_dir, model_name)
+    download(known[model_name]["symbol"], fname=f"{prefix}-symbol.json")
+    download(known[model_name]["params"], fname=f"{prefix}-0000.params")
+    return prefix, 0
 
 
 def _fetch(url: str, target: str, folder: str) -> None:
