@@ -18,7 +18,10 @@ from .iterators import NDArrayIter
 
 __all__ = ["CSVIter", "LibSVMIter", "MNISTIter", "MXDataIter", "read_idx"]
 
-MXDataIter = DataIter  # the class of MXNet's iterators in C++, by which programs know them
+
+class MXDataIter(DataIter):
+    """Base of the iterators that are written in C++ in MXNet, by which programs know them."""
+
 
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -85,7 +88,7 @@ _SVM = (
 _WITHOUT_EFFECT = " prefetch_buffer ctx verbose input_shape"
 
 
-class MNISTIter(NDArrayIter):
+class MNISTIter(NDArrayIter, MXDataIter):
     """Batches of an idx image file and an idx label file: images in [0, 1), labels; float32.
 
     image, label: paths; a ``.gz`` beside them serves as well.  batch_size.  shuffle: one random order by ``seed``.
@@ -132,7 +135,7 @@ class MNISTIter(NDArrayIter):
         )
 
 
-class _RoundRobin(NDArrayIter):
+class _RoundRobin(NDArrayIter, MXDataIter):
     """Batches of rows; with round_batch an epoch begins after the rows that filled the last batch of the one before."""
 
     def __init__(self, data: Any, label: Any, batch_size: int, round_batch: Any, **names: str) -> None:
@@ -278,7 +281,7 @@ def _width(name: str, shape: Any) -> int:
     return int(sizes[0])
 
 
-class LibSVMIter(DataIter):
+class LibSVMIter(MXDataIter):
     """Batches of the lines ``label column:value ...`` of LibSVM files, columns counted from 0.
 
     data_libsvm: a file, or a folder of files.  data_shape: (columns,).  label_libsvm: a file whose columns are the

@@ -34,7 +34,7 @@ from .crops import (
     resize_short,
     scale_down,
 )
-from .decode import copyMakeBorder, imdecode, imread, imresize
+from .decode import copyMakeBorder, imdecode, imread, imresize, interpolation
 from .iterator import ImageIter
 
 __all__ = [
@@ -44,3 +44,5 @@ __all__ = [
     "SaturationJitterAug", "SequentialAug", "center_crop", "color_normalize", "copyMakeBorder", "fixed_crop", "imdecode",
     "imread", "imresize", "imrotate", "random_crop", "random_rotate", "random_size_crop", "resize_short", "scale_down",
 ]  # fmt: skip
+
+_get_interp_method = interpolation  # programs call it by MXNet's name
