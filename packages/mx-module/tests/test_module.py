@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -567,3 +568,109 @@ def test_save_and_load_params(tmp_path):
     mx.nd.save(str(tmp_path / "bad"), {"w": mx.nd.ones((1,))})
     with pytest.raises(ValueError, match="Invalid param file"):
         other.load_params(str(tmp_path / "bad"))
+
+
+# ---- what programs do ------------------------------------------------------------------------------------------------
+
+
+def test_batches_that_are_named_tuples_or_hold_numpy_arrays():
+    one = namedtuple("Batch", ["data"])
+    module = bound(for_training=False)
+    for data in (mx.nd.ones((3, 4)), mx.nd.ones((3, 4), dtype="int32"), np.ones((3, 4))):
+        module.forward(one([data]))
+        assert module.get_outputs()[0].shape == (3, 3)
+        assert module.get_outputs()[0].dtype == np.float32
+
+
+def test_types_and_layouts():
+    symbol = mx.sym.Activation(mx.sym.var("data"), act_type="relu", __layout__="TNC")
+    module = mx.mod.Module(symbol, label_names=None, context=TWO)
+    module.bind([mx.io.DataDesc("data", (10, 4, 8), dtype="float16", layout="TNC")])
+    module.init_params()
+    ones = mx.nd.ones((10, 4, 8), dtype="float16")
+    module.forward(mx.io.DataBatch([ones]))
+    module.backward([ones])
+    assert module.get_outputs()[0].shape == (10, 4, 8)
+    assert [output.shape for output in module.get_outputs(False)[0]] == [(10, 2, 8)] * 2
+    assert module.get_outputs()[0].dtype == np.float16
+
+
+def test_one_batch_again_and_again():
+    class Same(mx.io.DataIter):
+        provide_data = (("data", (10, 4)),)
+        provide_label = (("softmax_label", (10,)),)
+
+        def __init__(self):
+            super().__init__(10)
+            self.batch = batch()
+            self.left = 0
+
+        def reset(self):
+            self.left = 30
+
+        def next(self):
+            if not self.left:
+                raise StopIteration
+            self.left -= 1
+            return self.batch
+
+    module, data = mx.mod.Module(perceptron()), Same()
+    data.reset()
+    mx.random.seed(0)
+    module.fit(data, num_epoch=3, optimizer_params={"learning_rate": 1.0}, initializer=mx.init.Xavier())
+    assert module.score(data, "acc")[0][1] == 1
+
+
+def test_several_inputs_and_outputs():
+    a, b = mx.sym.var("a"), mx.sym.var("b")
+    hidden = mx.sym.FullyConnected(a * b, num_hidden=3, name="fc")
+    net = mx.sym.Group([mx.sym.SoftmaxOutput(hidden, name=f"s{i}") for i in (1, 2)] + [mx.sym.BlockGrad(hidden, name="f")])
+    x, y = points(20)
+    data = mx.io.NDArrayIter({"a": x, "b": x}, {"s1_label": y, "s2_label": y}, 5)
+    module = mx.mod.Module(net, data_names=["a", "b"], label_names=["s1_label", "s2_label"])
+    metric = mx.metric.Accuracy(output_names=["s1_output"], label_names=["s1_label"])
+    module.fit(data, num_epoch=1, eval_metric=metric)
+    assert [output.shape for output in module.predict(data)] == [(20, 3)] * 3
+    assert module.output_names == ["s1_output", "s2_output", "f_output"]
+
+
+def test_features_and_fine_tuning():
+    module = bound()
+    args, auxs = module.get_params()
+    inside = module.symbol.get_internals()["relu1_output"]
+    features = mx.mod.Module(inside, label_names=None)
+    features.bind([("data", (1, 4))], for_training=False)
+    features.set_params(args, auxs, allow_extra=True)
+    assert features.predict(batches()).shape == (50, 8)
+
+    net = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(inside, num_hidden=5, name="new"), name="softmax")
+    tuned = mx.mod.Module(net, fixed_param_names=["fc1_weight", "fc1_bias"])
+    kept = {name: array for name, array in args.items() if name.startswith("fc1")}
+    tuned.fit(batches(), num_epoch=1, arg_params=kept, aux_params=auxs, allow_missing=True)
+    assert sorted(tuned.get_params()[0]) == ["fc1_bias", "fc1_weight", "new_bias", "new_weight"]
+    np.testing.assert_array_equal(tuned.get_params()[0]["fc1_weight"].asnumpy(), kept["fc1_weight"].asnumpy())
+
+
+def test_gradients_handed_from_one_module_to_another():
+    # As adversarial networks do it: what the critic says of its data goes back into the generator.
+    generator = mx.mod.Module(
+        mx.sym.FullyConnected(mx.sym.var("rand"), num_hidden=4, name="g"), data_names=["rand"], label_names=None
+    )
+    generator.bind([("rand", (5, 2))])
+    critic = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=1, name="d")
+    critic = mx.mod.Module(mx.sym.LogisticRegressionOutput(critic, mx.sym.var("label"), name="out"), label_names=["label"])
+    critic.bind([("data", (5, 4))], [("label", (5, 1))], inputs_need_grad=True)
+    for module in (generator, critic):
+        module.init_params(mx.init.Normal(0.5))
+        module.init_optimizer(optimizer="sgd", optimizer_params={"learning_rate": 0.5})
+    noise = mx.io.DataBatch([mx.nd.ones((5, 2))], None)
+    believed = []
+    for _ in range(20):
+        generator.forward(noise, is_train=True)
+        critic.forward(mx.io.DataBatch(generator.get_outputs(), [mx.nd.ones((5, 1))]), is_train=True)
+        believed.append(float(critic.get_outputs()[0].mean().asscalar()))
+        critic.backward()
+        generator.backward(critic.get_input_grads())
+        generator.update()
+    assert believed[-1] > 0.9 > believed[0]
+    assert believed == sorted(believed)

@@ -265,8 +265,8 @@ class DataParallelExecutorGroup:
     def forward(self, data_batch: Any, is_train: bool | None = None) -> None:
         """Copies a batch to the devices and runs it. is_train: ``for_training`` by default."""
         _load_data(data_batch, self.data_arrays, self.data_layouts)
-        if self.label_arrays and data_batch.label:
-            labels = data_batch.label
+        labels = getattr(data_batch, "label", None)
+        if self.label_arrays and labels:
             if len(self._label_numbers) != len(labels):
                 labels = [labels[i] for i in self._label_numbers]
             load_arrays(labels, self.label_arrays, self.label_layouts)

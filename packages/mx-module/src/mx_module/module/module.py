@@ -409,14 +409,15 @@ class Module(BaseModule):
         require(self, "forward", "binded", "params_initialized")
         if isinstance(data_batch, list):
             data_batch = _SlicedBatch(data_batch)
+        labels = getattr(data_batch, "label", None)  # programs make batches of data alone
         shapes = [array.shape for array in data_batch.data]
         if shapes != [desc.shape for desc in self._data_shapes] or (
-            self._label_shapes is None and data_batch.label and self._label_names
+            self._label_shapes is None and labels and self._label_names
         ):
-            self._fit_shapes(data_batch, shapes)
+            self._fit_shapes(data_batch, shapes, labels)
         self._exec_group.forward(data_batch, is_train)
 
-    def _fit_shapes(self, batch: Any, shapes: list[Any]) -> None:
+    def _fit_shapes(self, batch: Any, shapes: list[Any], given: Any) -> None:
         if len(shapes) != len(self._data_shapes):
             msg = (
                 f"[Module] the batch has {len(shapes)} data arrays, but {len(self._data_shapes)} were bound: "
@@ -434,11 +435,11 @@ class Module(BaseModule):
         labels = getattr(batch, "provide_label", None)
         if labels:
             labels = [desc if isinstance(desc, DataDesc) else DataDesc(*desc) for desc in labels]
-        elif batch.label and (self._label_shapes or self._label_names):
+        elif given and (self._label_shapes or self._label_names):
             known = self._label_shapes or [DataDesc(name, ()) for name in self._label_names]
             labels = [
                 DataDesc(desc.name, array.shape, desc.dtype, desc.layout)
-                for desc, array in zip(known, batch.label, strict=False)
+                for desc, array in zip(known, given, strict=False)
             ]
         else:
             labels = None

@@ -199,7 +199,7 @@ class SequentialModule(BaseModule):
             module.forward(batch, is_train=is_train)
             if number + 1 < len(self._modules):
                 outputs = module.get_outputs()
-                batch = DataBatch(outputs, data_batch.label, data_batch.pad, data_batch.index)
+                batch = DataBatch(outputs, getattr(data_batch, "label", None))
 
     def backward(self, out_grads: Any = None) -> None:
         """Runs backward from the last module to the first."""
