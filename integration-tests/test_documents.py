@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/symbolic.md"]
+PAGES = ["README.md", "docs/symbolic.md", "docs/data.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
