@@ -9,7 +9,9 @@ import mxnet as mx
 
 
 def network():
-    out = mx.sym.BatchNorm(mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=2, name="fc"), fix_gamma=False, name="bn")
+    out = mx.sym.BatchNorm(
+        mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=2, name="fc"), fix_gamma=False, name="bn"
+    )
     return mx.sym.Activation(out, act_type="relu")
 
 

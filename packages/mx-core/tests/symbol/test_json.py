@@ -187,6 +187,7 @@ def test_operators_that_are_not_installed_are_kept():
         (graph([X, ("sgd_mom_update", "y", {"lr": "1"}, ((0, 0), (0, 0), (2, 0)))]), "does not come before"),
         (graph([X, ("relu", "r", {}, ((0, 0),)), ("sgd_mom_update", "y", {"lr": "1"}, ((0, 0), (0, 0), (1, 0)))]),
          "is overwritten and must be a variable"),
+        (graph([X, ("SliceChannel", "y", {"num_outputs": "2000000000"}, ((0, 0),))]), "at most 65536 outputs"),
         (graph([X, ("_foreach", "y", {}, ((0, 0),))]), "num_outputs is required"),
         (graph([X, ("Custom", "y", {"op_type": "nobody_registered"}, ((0, 0),))]), "nobody_registered"),
     ],

@@ -17,7 +17,9 @@ from .node import Entry, SymbolNode
 from .schema import input_is_present, variable_attrs
 from .symbol import Symbol
 
-__all__ = ["Operator", "apply", "make_node", "mark_variables", "print_value"]
+__all__ = ["Operator", "apply", "check_outputs", "make_node", "mark_variables", "print_value"]
+
+_MOST_OUTPUTS = 1 << 16
 
 
 class Operator:
@@ -230,7 +232,16 @@ def apply(
 def make_node(opdef: OpDef, name: str, given: dict[str, str], attrs: dict[str, str]) -> SymbolNode:
     """A node without inputs: printed parameters parsed and checked."""
     static, scalars = opdef.bind_params(given)
+    check_outputs(opdef, static)
     return SymbolNode(opdef, name, attrs, params=static, scalars=scalars, given=given)
+
+
+def check_outputs(opdef: OpDef, params: dict[str, Any]) -> None:
+    """Raises ParameterError for a number of outputs that only a damaged file can ask for."""
+    count = opdef.count_outputs(params)
+    if not 0 <= count <= _MOST_OUTPUTS:
+        msg = f"[{opdef.name}] must have at most {_MOST_OUTPUTS} outputs, got parameters for {count}"
+        raise ParameterError(msg)
 
 
 def mark_variables(node: SymbolNode) -> None:

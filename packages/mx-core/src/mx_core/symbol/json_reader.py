@@ -12,7 +12,7 @@ from .. import registry
 from ..errors import MXNetError, RecordFileError
 from ..op.definition import OpDef
 from ..op.parts import is_part
-from .compose import mark_variables
+from .compose import check_outputs, mark_variables
 from .control_flow import SUBGRAPHS
 from .custom import custom_op
 from .node import Entry, SymbolNode
@@ -187,6 +187,7 @@ class _Reader:
 def _bind(node: SymbolNode) -> None:
     assert node.op is not None
     node.params, node.scalars = node.op.bind_params(node.given)
+    check_outputs(node.op, node.params)
 
 
 def _only_states_lack(opdef: OpDef, lacking: list[int]) -> bool:
@@ -198,5 +199,5 @@ def _used_outputs(described: list[dict[str, Any]], heads: list[Any]) -> dict[int
     used: dict[int, int] = {}
     for entry in [*(entry for item in described for entry in item["inputs"]), *heads]:
         if isinstance(entry, list) and len(entry) > 1 and type(entry[0]) is int and type(entry[1]) is int:
-            used[entry[0]] = max(used.get(entry[0], 1), min(entry[1], 63) + 1)
+            used[entry[0]] = max(used.get(entry[0], 1), min(entry[1], 4095) + 1)
     return used
