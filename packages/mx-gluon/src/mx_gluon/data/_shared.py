@@ -226,7 +226,7 @@ class _Packer(pickle.Pickler):
         if kind is NDArray and np.dtype(obj.dtype).name != "bfloat16":
             values = np.asarray(memoryview(obj)) if obj.size else obj.asnumpy()
             if values.nbytes < _SMALL:
-                return "small", values.copy()
+                return "small", values.tobytes(), values.shape, values.dtype.name
         elif kind is np.ndarray and obj.nbytes >= _SMALL and not (obj.dtype.hasobject or obj.dtype.names):
             values = obj
         else:
@@ -282,7 +282,9 @@ class _Unpacker(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         if pid[0] == "small":
-            return _core._from_numpy(pid[1], _CPU_SHARED, 0, flag_of(pid[1].dtype))
+            _, content, shape, dtype = pid
+            values = np.frombuffer(content, dtype).reshape(shape)
+            return _core._from_numpy(values, _CPU_SHARED, 0, flag_of(dtype))
         kind, number, offset, shape, dtype = pid
         owner = self.owners[number]
         assert owner is not None
