@@ -485,3 +485,12 @@ class FusedRNN(Initializer):
             msg = f"[FusedRNN] {desc} has {arr.size} elements, {packed.size} expected for these layers"
             raise ShapeError(msg)
         arr[:] = packed.reshape(arr.shape)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "NDArray":  # MXNet has it here too; asking for it loads the runtime
+        from ._core import NDArray
+
+        return NDArray
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
