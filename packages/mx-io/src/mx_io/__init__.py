@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 __version__ = "0.1.0"
@@ -30,6 +31,8 @@ def __getattr__(name: str) -> Any:
     elif name.startswith("_"):
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
+    elif importlib.util.find_spec(f"{__name__}.{name}") is not None:
+        value = importlib.import_module(f"{__name__}.{name}")
     else:
         value = _of_plugins(name)
     globals()[name] = value

@@ -9,8 +9,17 @@ from .namespace import find
 
 __all__ = ["_set_value"]
 
+# Operators of MXNet that mx-io serves, with OpenCV, as the functions of mx.image.
+_OF_MX_IO = {
+    "_cvcopyMakeBorder": "copyMakeBorder", "_cvimdecode": "imdecode", "_cvimread": "imread", "_cvimresize": "imresize",
+}  # fmt: skip
+
 
 def __getattr__(name: str) -> Any:
+    if name in _OF_MX_IO:
+        from ..data import reader
+
+        return getattr(reader("image"), _OF_MX_IO[name])
     found = find(name) if name.startswith("_") and not name.startswith("__") and not _is_hidden(name) else None
     if found is None:
         msg = f"module 'mxnet.ndarray._internal' has no operator {name!r}"
