@@ -148,3 +148,25 @@ def test_compression_parameters():
         with pytest.raises(ValueError, match=text):
             store.set_gradient_compression(wrong)
     store.set_gradient_compression({"type": "none"})
+
+
+def test_a_store_of_a_plugin():
+    plugin = pytest.importorskip("mx_core.plugin", reason="1.9.1 has no plug-ins")
+
+    class Ring(mx.kv.KVStoreBase):
+        def is_capable(self, capability):
+            return False
+
+    class Answers:
+        @plugin.hookimpl
+        def mx_classes(self):
+            return [Ring]
+
+    plugin.register(Answers(), "stores-of-a-test")
+    try:
+        assert isinstance(mx.kv.create("ring"), Ring)
+        assert mx.kv.create("Ring").type == "ring"
+    finally:
+        plugin.unregister("stores-of-a-test")
+    with pytest.raises(mx.MXNetError, match="no store 'star' here; use 'local' or 'device'"):
+        mx.kv.create("star")

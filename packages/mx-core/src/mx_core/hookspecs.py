@@ -95,7 +95,7 @@ def mx_namespaces() -> Mapping[str, str]:
 
 @_hookspec
 def mx_classes() -> Iterable[type]:
-    """Optimizers, metrics and initializers: classes that derive from those of MX.
+    """Optimizers, metrics, initializers and key-value stores: classes that derive from those of MX.
 
     They are found where MXNet takes names: ``mx.optimizer.create("lamb2")`` finds the class ``Lamb2``, whatever
     the case. The decorators of MXNet (``@mx.optimizer.register``) do the same inside one program. Asked when
