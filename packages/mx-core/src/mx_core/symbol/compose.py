@@ -188,8 +188,8 @@ def _checked(opdef: OpDef, name: str, value: Any) -> Symbol:
 def print_value(value: Any, is_dtype: bool = False) -> str:
     """A parameter's value as symbol files hold it: what str gives, of NumPy's numbers as of Python's.
 
-    >>> print_value((3, np.int64(2))), print_value(True), print_value([1, None]), print_value(np.float16, True)
-    ('(3, 2)', 'True', '[1, None]', 'float16')
+    >>> print_value((3, np.int64(2))), print_value(True), print_value(np.float32(0.1)), print_value(np.float16, True)
+    ('(3, 2)', 'True', '0.1', 'float16')
     """
     if is_dtype and not (isinstance(value, str) and value in dtypes.NAME_TO_FLAG):
         return value if isinstance(value, str) and value.isdecimal() else dtypes.name_of(dtypes.flag_of(value))
@@ -199,6 +199,10 @@ def print_value(value: Any, is_dtype: bool = False) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)([_plain(item) for item in value]) if type(value) in (list, tuple) else tuple(value)
+    if isinstance(value, np.ndarray):
+        return tuple(value.tolist())
+    if isinstance(value, np.floating):
+        return float(str(value))  # 0.1, not the nearest float32 in float64's digits
     return value.item() if isinstance(value, np.generic) else value
 
 
