@@ -674,3 +674,10 @@ def test_gradients_handed_from_one_module_to_another():
         generator.update()
     assert believed[-1] > 0.9 > believed[0]
     assert believed == sorted(believed)
+
+
+def test_an_iterator_at_its_end():
+    data = batches()
+    list(data)
+    with pytest.raises(mx.MXNetError, match=r"train_data gives no batch.*reset\(\)"):
+        mx.mod.Module(perceptron()).fit(data, num_epoch=1)

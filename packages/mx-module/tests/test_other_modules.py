@@ -126,6 +126,9 @@ def test_a_checkpoint_of_buckets(tmp_path):
     np.testing.assert_allclose(again.get_outputs()[0].asnumpy(), expected, rtol=1e-5)
     with pytest.raises(AssertionError, match="sym_gen is required"):
         mx.mod.BucketingModule.load(prefix, 1)
+    mx.nd.save(f"{prefix}.buckets", {"keys": mx.nd.ones((2,))})
+    with pytest.raises(OSError, match=r"net.buckets: expected one array of integer bucket keys"):
+        mx.mod.BucketingModule.load(prefix, 1, sym_gen=sum_of_steps, default_bucket_key=4)
 
 
 def test_keys_that_a_checkpoint_cannot_hold(tmp_path):

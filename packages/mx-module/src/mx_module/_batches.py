@@ -8,7 +8,7 @@ from typing import Any
 from mx_core import ndarray as nd
 from mx_core.errors import ParameterError, ShapeError
 
-__all__ = ["check_arguments", "load_arrays", "merge_arrays", "split_input_slice", "take_slice"]
+__all__ = ["SlicedBatch", "check_arguments", "load_arrays", "merge_arrays", "split_input_slice", "take_slice"]
 
 
 def split_input_slice(batch_size: int, work_load_list: Sequence[float]) -> list[slice]:
@@ -98,3 +98,22 @@ def merge_arrays(arrays: Sequence[Any], axis: int) -> Any:
         return first
     context = first.context
     return nd.concat(*[array.as_in_context(context) for array in arrays], dim=axis)
+
+
+class SlicedBatch:
+    """A list of batches, one for each device, seen as one batch whose arrays are lists."""
+
+    def __init__(self, batches: list[Any]) -> None:
+        self.data = [_Parts(arrays) for arrays in zip(*[batch.data for batch in batches], strict=True)]
+        labels = [batch.label for batch in batches]
+        self.label = [_Parts(arrays) for arrays in zip(*labels, strict=True)] if all(labels) else None
+        self.pad = batches[-1].pad
+
+
+class _Parts(list):  # type: ignore[type-arg]
+    """One array of a batch in its devices' parts."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the whole."""
+        return (sum(part.shape[0] for part in self), *self[0].shape[1:])

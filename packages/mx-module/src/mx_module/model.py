@@ -7,7 +7,7 @@ from mx_core.data import DataDesc
 from mx_core.initializer import Uniform
 from mx_core.optimizer import get_updater
 
-from . import _kvstore, checkpoint, feed_forward
+from . import _kvstore, _training, checkpoint, feed_forward
 from .callback import BatchEndParam, LogValidationMetricsCallback
 from .executor_manager import DataParallelExecutorManager
 
@@ -23,6 +23,6 @@ save_checkpoint = checkpoint.save_checkpoint
 _create_kvstore = _kvstore._create_kvstore
 _create_sparse_kvstore = _kvstore._create_sparse_kvstore
 _initialize_kvstore = _kvstore._initialize_kvstore
-_train_multi_device = feed_forward._train_multi_device
+_train_multi_device = _training.train_multi_device
 _update_params = _kvstore._update_params
 _update_params_on_kvstore = _kvstore._update_params_on_kvstore

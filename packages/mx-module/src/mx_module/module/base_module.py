@@ -25,7 +25,13 @@ from ._names import _as_list, _check_input_names, _check_names_match, _parse_dat
 
 __all__ = ["BaseModule"]
 
-_exports = (DataDesc, cpu, _check_input_names, _check_names_match, _parse_data_desc)  # MXNet programs import them from here
+_exports = (
+    DataDesc,
+    cpu,
+    _check_input_names,
+    _check_names_match,
+    _parse_data_desc,
+)  # MXNet programs import them from here
 
 
 def _undefined(module: BaseModule, method: str) -> TypeError:
@@ -228,7 +234,10 @@ class BaseModule:
             nbatch = 0
             data_iter = iter(train_data)
             end_of_batch = False
-            next_data_batch = next(data_iter)
+            next_data_batch = next(data_iter, None)
+            if next_data_batch is None:
+                msg = "[fit] train_data gives no batch: it is at its end, or empty. Call train_data.reset() before fit"
+                raise MXNetError(msg)
             eval_name_vals: list[tuple[str, float]] = []
             while not end_of_batch:
                 data_batch = next_data_batch

@@ -12,7 +12,7 @@ import numpy as np
 from mx_core import ndarray as nd
 from mx_core import symbol as sym
 from mx_core.context import Context
-from mx_core.errors import ParameterError
+from mx_core.errors import ParameterError, RecordFileError
 from mx_core.initializer import Uniform
 from mx_core.name import NameManager
 
@@ -344,7 +344,7 @@ class BucketingModule(BaseModule):
         if sym_gen is None:
             msg = "sym_gen is required for loading BucketingModule"
             raise NotReadyError(msg)
-        keys = [int(key) for key in nd.load(f"{prefix}.buckets")[0].asnumpy()]
+        keys = _read_keys(f"{prefix}.buckets")
         symbols = {key: sym.load(f"{prefix}-{key}-symbol.json") for key in keys}
         args, auxs = load_params(prefix, epoch)
         return BucketingModule.load_dict(symbols, sym_gen, default_bucket_key, args, auxs, **kwargs)
@@ -377,3 +377,12 @@ class BucketingModule(BaseModule):
             bucketing._buckets[key] = module
         bucketing.params_initialized = True
         return bucketing
+
+
+def _read_keys(file: str) -> list[int]:
+    """The bucket keys of a checkpoint: a file of one array of integers. Raises RecordFileError for anything else."""
+    saved = nd.load(file)
+    if not isinstance(saved, list) or len(saved) != 1 or saved[0].ndim != 1 or not str(saved[0].dtype).count("int"):
+        msg = f"{file}: expected one array of integer bucket keys. It was not written by BucketingModule.save_checkpoint"
+        raise RecordFileError(msg)
+    return [int(key) for key in saved[0].asnumpy()]

@@ -11,12 +11,14 @@ from mx_core import ndarray as nd
 from mx_core import optimizer as opt
 from mx_core.context import Context, cpu
 from mx_core.data import DataDesc
-from mx_core.errors import DTypeError, MXNetError, ParameterError, ShapeError
+from mx_core.errors import MXNetError, ParameterError, ShapeError
 from mx_core.initializer import InitDesc, Uniform
 from mx_core.ndarray import zeros
 from mx_core.serialize import atomic_write
 
 from .. import _kvstore
+from .._batches import SlicedBatch
+from .._optimizer import index_names, make_optimizer, total_batch_size
 from .._ready import require
 from ..checkpoint import load_checkpoint
 from ._names import _as_list, _check_input_names, _parse_data_desc
@@ -344,7 +346,9 @@ class Module(BaseModule):
         if self._params_dirty:
             self._sync_params_from_devices()
         store, update_on_kvstore = _kvstore._create_kvstore(kvstore, len(self._context), self._arg_params or {})
-        optimizer = self._made_optimizer(optimizer, optimizer_params, store, update_on_kvstore)
+        names = index_names(self._param_names, len(self._context), update_on_kvstore)
+        batch_size = total_batch_size(self._exec_group.batch_size, store)
+        optimizer = make_optimizer(optimizer, optimizer_params, self.symbol, names, batch_size)
         self._optimizer = optimizer
         self._kvstore = store
         self._update_on_kvstore = update_on_kvstore
@@ -364,32 +368,6 @@ class Module(BaseModule):
             self.load_optimizer_states(self._preload_opt_states)
             self._preload_opt_states = None
 
-    def _made_optimizer(self, optimizer: Any, parameters: Any, store: Any, update_on_kvstore: bool) -> Any:
-        batch_size = self._exec_group.batch_size
-        if store is not None and "dist" in store.type and "_async" not in store.type:
-            batch_size *= store.num_workers
-        rescale_grad = 1.0 / batch_size
-        devices = len(self._context)
-        if update_on_kvstore:
-            names = dict(enumerate(self._param_names))
-        else:
-            names = {i * devices + k: name for k in range(devices) for i, name in enumerate(self._param_names)}
-        if isinstance(optimizer, str):
-            settings = {"rescale_grad": rescale_grad, **dict(parameters)}
-            return opt.create(optimizer, sym=self.symbol, param_idx2name=names, **settings)
-        if not isinstance(optimizer, opt.Optimizer):
-            msg = f"[Module] optimizer must be a name or an Optimizer, got {type(optimizer).__name__}"
-            raise _NoOptimizer(msg)
-        if optimizer.rescale_grad != rescale_grad:
-            warnings.warn(
-                "Optimizer created manually outside Module but rescale_grad is not normalized to "
-                f"1.0/batch_size/num_workers ({optimizer.rescale_grad} vs. {rescale_grad}). Is this intended?",
-                stacklevel=3,
-            )
-        if not optimizer.idx2name:
-            optimizer.idx2name = names
-        return optimizer
-
     def borrow_optimizer(self, shared_module: Any) -> None:
         """Uses the optimizer of another module, with its states: for modules that share parameters."""
         require(shared_module, "lending its optimizer", "optimizer_initialized")
@@ -408,7 +386,7 @@ class Module(BaseModule):
         """
         require(self, "forward", "binded", "params_initialized")
         if isinstance(data_batch, list):
-            data_batch = _SlicedBatch(data_batch)
+            data_batch = SlicedBatch(data_batch)
         labels = getattr(data_batch, "label", None)  # programs make batches of data alone
         shapes = [array.shape for array in data_batch.data]
         if shapes != [desc.shape for desc in self._data_shapes] or (
@@ -483,31 +461,8 @@ class Module(BaseModule):
         self._exec_group.install_monitor(mon)
 
 
-class _SlicedBatch:
-    """A list of batches, one for each device, seen as one batch whose arrays are lists."""
-
-    def __init__(self, batches: list[Any]) -> None:
-        self.data = [_Parts(arrays) for arrays in zip(*[batch.data for batch in batches], strict=True)]
-        labels = [batch.label for batch in batches]
-        self.label = [_Parts(arrays) for arrays in zip(*labels, strict=True)] if all(labels) else None
-        self.pad = batches[-1].pad
-
-
-class _Parts(list):  # type: ignore[type-arg]
-    """One array of a batch in its devices' parts."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the whole."""
-        return (sum(part.shape[0] for part in self), *self[0].shape[1:])
-
-
 class _Contradiction(ParameterError, AssertionError):
     """Settings that contradict each other; an AssertionError too, as in MXNet 1.x."""
-
-
-class _NoOptimizer(DTypeError, AssertionError):
-    """Something that is no optimizer; an AssertionError too, as in MXNet 1.x."""
 
 
 def _on_host(names: Sequence[str], arrays: Any) -> dict[str, Any]:
