@@ -2,33 +2,25 @@
 
 Each makes one node whose bodies are graphs of their own (`SymbolNode.subgraphs`). What the Python functions compute is
 recognised by an attribute, ``__subgraph_name__``, that every node made inside has: whatever else they use is cut off and
-becomes an input of the node. The node's parameters say which of its inputs goes where:
-
-    _foreach     inputs: data, states, rest; ``in_data_locs``, ``in_state_locs``, ``remain_locs`` are their numbers among
-                 the body's inputs; outputs: ``num_out_data`` stacked results, then the final states
-    _while_loop  ``cond_input_locs``, ``func_input_locs``: which inputs the two graphs take; ``func_var_locs``: the numbers
-                 of the loop variables among the function's inputs; outputs: ``num_out_data`` stacked results, then variables
-    _cond        ``cond_input_locs``, ``then_input_locs``, ``else_input_locs``: which inputs the three graphs take
+becomes an input of the node. `control_flow_ops` has the operators.
 """
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from ..attribute import AttrScope
-from ..errors import DTypeError, MXNetError, ParameterError
+from ..errors import DTypeError, ParameterError
 from ..name import NameManager
-from ..op.definition import OpDef
-from ..op.schema import Tensor
+from .control_flow_ops import SUBGRAPHS
 from .namespace import op
 from .node import Entry, SymbolNode, topological
 from .schema import output_names
 from .symbol import Group, Symbol
 
-__all__ = ["SUBGRAPHS", "ControlFlow", "cond", "foreach", "while_loop"]
+__all__ = ["cond", "foreach", "while_loop"]
 
 _SCOPE = "__subgraph_name__"
 _counts: Counter[str] = Counter()
@@ -338,112 +330,3 @@ def _call(name: str, given: dict[str, Any], inputs: Sequence[Entry], graphs: Seq
         NameManager.current.get(None, name), AttrScope.current.get(None), list(inputs), tuple(graphs), printed
     )
     return Symbol(tuple((node, number) for number in range(node.count_visible())))
-
-
-# ---- their definitions ---------------------------------------------------------------------------------------------
-
-_LOCS = ("in_data_locs", "in_state_locs", "remain_locs", "cond_input_locs", "func_input_locs", "func_var_locs")
-_PARAMETERS = {
-    "_foreach": ("num_outputs", "num_out_data", "in_data_locs", "in_state_locs", "remain_locs"),
-    "_while_loop": (
-        "num_outputs", "num_out_data", "max_iterations", "cond_input_locs", "func_input_locs", "func_var_locs",
-    ),
-    "_cond": ("num_outputs", "cond_input_locs", "then_input_locs", "else_input_locs"),
-}  # fmt: skip
-_GRAPHS = {"_foreach": 1, "_while_loop": 2, "_cond": 3}
-
-
-class ControlFlow(OpDef):
-    """The definition of an operator with graphs inside, which runs as a Python loop over them."""
-
-    def __init__(self, name: str) -> None:
-        def call(F: Any, data: list[Tensor]) -> list[Tensor]:
-            """A loop or a branch over graphs."""
-            return self._refuse()
-
-        super().__init__(call, name=name, num_outputs=lambda params: params["num_outputs"], plugin="mx-core")
-
-    def _refuse(self) -> NoReturn:
-        msg = f"[{self.name}] runs in an executor only: bind the symbol, or use mx.nd.contrib.{self.name[1:]} on arrays"
-        raise MXNetError(msg)
-
-    def bind_params(self, given: dict[str, Any]) -> tuple[dict[str, Any], tuple[Any, ...]]:
-        """The parameters: counts as ints, places as tuples of ints."""
-        params: dict[str, Any] = {}
-        for name in _PARAMETERS[self.name]:
-            if name not in given:
-                msg = f"[{self.name}] {name} is required"
-                raise ParameterError(msg)
-            params[name] = self._parse(name, given[name])
-        return params, ()
-
-    def _parse(self, name: str, text: str) -> Any:
-        try:
-            value = ast.literal_eval(str(text))
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            value = None
-        if name.endswith("_locs") and isinstance(value, (list, tuple)) and all(type(item) is int for item in value):
-            return tuple(value)
-        if not name.endswith("_locs") and type(value) is int and 0 <= value < 1 << 31:
-            return value
-        msg = f"[{self.name}] {name} must be {'a tuple of ints' if name.endswith('_locs') else 'an int >= 0'}, got {text!r}"
-        raise ParameterError(msg)
-
-    def infer_node(self, node: SymbolNode, inputs: list[Any], outputs: list[Any]) -> tuple[list[Any], list[Any]]:
-        """The types of a node's inputs and outputs, by inference in its graphs."""
-        from .control_flow_types import infer_control_flow
-
-        return infer_control_flow(node, inputs, outputs)
-
-    def make(
-        self, name: str, attrs: dict[str, str], entries: list[Entry], graphs: tuple[Symbol, ...],
-        given: dict[str, str] | None = None,
-    ) -> SymbolNode:  # fmt: skip
-        """A checked node; attrs with the parameters in it when given is None, as files have them."""
-        if given is None:
-            known = {"num_args", *_PARAMETERS[self.name]}
-            given = {key: value for key, value in attrs.items() if key in known}
-            attrs = {key: value for key, value in attrs.items() if key not in known}
-        params, _ = self.bind_params(given)
-        if len(graphs) != _GRAPHS[self.name]:
-            msg = f"[{self.name}] must have {_GRAPHS[self.name]} subgraphs, got {len(graphs)}"
-            raise ParameterError(msg)
-        node = SymbolNode(self, name, attrs, params=params, given=given, inputs=tuple(entries), subgraphs=graphs)
-        _check_places(node)
-        return node
-
-
-def _check_places(node: SymbolNode) -> None:
-    """Raises ParameterError unless all numbers of inputs and outputs lie within the node and its graphs."""
-    assert node.op is not None
-    params, name = node.params, node.op.name
-    counts = [len(graph.list_inputs()) for graph in node.subgraphs]
-    n_inputs = len(node.inputs)
-    if name == "_foreach":
-        places = (*params["in_data_locs"], *params["in_state_locs"], *params["remain_locs"])
-        fits = sorted(places) == list(range(counts[0])) and n_inputs == counts[0] and bool(params["in_data_locs"])
-        states = len(params["in_state_locs"])
-    else:
-        keys = [key for key in _PARAMETERS[name] if key.endswith("_input_locs")]
-        fits = all(
-            len(params[key]) == count and all(0 <= place < n_inputs for place in params[key])
-            for key, count in zip(keys, counts, strict=True)
-        )
-        variables = params.get("func_var_locs", ())
-        fits = fits and all(0 <= place < counts[-1] for place in variables)
-        states = len(variables)
-    body = node.subgraphs[-1]
-    fits = fits and len(body) == params["num_outputs"] > 0 and params.get("num_out_data", 0) <= len(body)
-    if name != "_cond":
-        fits = fits and params["num_outputs"] - params["num_out_data"] == states
-    elif fits:
-        fits = len(node.subgraphs[0]) == 1 and len(node.subgraphs[1]) == len(body)
-    if not fits:
-        msg = f"[{name}] {node.name}: the places of inputs and outputs do not fit its {n_inputs} inputs and its graphs"
-        raise ParameterError(msg)
-
-
-_DEFINITIONS = {name: ControlFlow(name) for name in _PARAMETERS}
-
-# The operator's name -> what makes its nodes: (name, attrs, entries, graphs[, given]).
-SUBGRAPHS = {name: opdef.make for name, opdef in _DEFINITIONS.items()}

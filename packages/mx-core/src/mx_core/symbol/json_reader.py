@@ -13,7 +13,7 @@ from ..errors import MXNetError, RecordFileError
 from ..op.definition import OpDef
 from ..op.parts import is_part
 from .compose import check_outputs, mark_variables
-from .control_flow import SUBGRAPHS
+from .control_flow_ops import SUBGRAPHS
 from .custom import custom_op
 from .node import Entry, SymbolNode
 from .schema import listed_outputs, present_inputs
