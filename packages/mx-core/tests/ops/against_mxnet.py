@@ -155,7 +155,7 @@ def _is_on_purpose(call, differences):
 
 
 def _find(mx, name):
-    for prefix, space in (("_contrib_", mx.nd.contrib), ("_linalg_", mx.nd.linalg)):
+    for prefix, space in (("_contrib_", mx.nd.contrib), ("_image_", mx.nd.image), ("_linalg_", mx.nd.linalg)):
         if name.startswith(prefix):
             return getattr(space, name.removeprefix(prefix), None)
     for space in (mx.nd.op, mx.nd._internal, mx.nd):
