@@ -28,7 +28,7 @@ class Operator:
     opdef: the definition.  called: the name it was looked up by, from which automatic names are made.
     """
 
-    __slots__ = ("__dict__", "called", "opdef")
+    __slots__ = ("called", "opdef")
 
     def __init__(self, opdef: OpDef, called: str) -> None:
         self.opdef = opdef
