@@ -501,11 +501,19 @@ def test_a_module_that_shares_parameters_and_optimizer():
         other.borrow_optimizer(bound())
 
 
-def test_prepare_takes_what_it_need_not_use():
+def test_prepare_with_row_ids():
     module = bound()
     module.prepare(batch())
-    with pytest.warns(UserWarning, match="sparse_row_id_fn"):
+    with pytest.warns(UserWarning, match="Parameters are not updated in the KVStore. No need to call sparse_row_id_fn"):
         module.prepare(batch(), sparse_row_id_fn=lambda b: {})
+    module.init_optimizer(kvstore=mx.kv.create("local"))
+    module.prepare(batch(), sparse_row_id_fn=lambda b: {})
+    with pytest.warns(UserWarning, match="fc1_weight.stype is not 'row_sparse'"):
+        module.prepare(batch(), sparse_row_id_fn=lambda b: {"fc1_weight": b.label[0]})
+    with pytest.raises(AssertionError, match="Expected dict output from sparse_row_id_fn, got int"):
+        module.prepare(batch(), sparse_row_id_fn=lambda b: 3)
+    with pytest.raises(ValueError, match="names 'other', which is none of fc1_weight"):
+        module.prepare(batch(), sparse_row_id_fn=lambda b: {"other": b.label[0]})
 
 
 def test_labels_that_only_metrics_read():

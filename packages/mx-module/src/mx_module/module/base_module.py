@@ -378,9 +378,9 @@ class BaseModule:
     # -- running ---------------------------------------------------------------------------------------------------
 
     def prepare(self, data_batch: Any, sparse_row_id_fn: Callable[[Any], Any] | None = None) -> None:
-        """Called with every batch before its forward. Parameters here are dense: there are no rows to fetch.
+        """Called with every batch before its forward; a subclass may fetch what it needs of the parameters.
 
-        sparse_row_id_fn: batch -> dict of parameter name to row ids; accepted for MXNet's sake.
+        sparse_row_id_fn: batch -> dict of parameter name to row ids.
         """
         if sparse_row_id_fn is not None:
             warnings.warn(UserWarning("sparse_row_id_fn is not invoked for BaseModule."), stacklevel=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mx_core import ndarray as nd
@@ -378,6 +378,32 @@ class Module(BaseModule):
         self.optimizer_initialized = True
 
     # -- running ---------------------------------------------------------------------------------------------------
+
+    def prepare(self, data_batch: Any, sparse_row_id_fn: Callable[[Any], Any] | None = None) -> None:
+        """Called with every batch before its forward.
+
+        sparse_row_id_fn: batch -> dict of parameter name to row ids, for parameters of which a store keeps the rows.
+        Parameters here are dense and already on their devices: the dict is checked, and a warning says so.
+        """
+        require(self, "prepare", "binded")
+        if sparse_row_id_fn is None:
+            return
+        if self._kvstore is None or not self._update_on_kvstore:
+            warnings.warn(
+                "Parameters are not updated in the KVStore. No need to call sparse_row_id_fn.", UserWarning, stacklevel=2
+            )
+            return
+        row_ids = sparse_row_id_fn(data_batch)
+        if not isinstance(row_ids, dict):
+            msg = f"Expected dict output from sparse_row_id_fn, got {type(row_ids).__name__}"
+            raise _Contradiction(msg)
+        for name in row_ids:
+            if name not in self._param_names:
+                msg = f"[Module] sparse_row_id_fn names {name!r}, which is none of {', '.join(self._param_names)}"
+                raise ParameterError(msg)
+            warnings.warn(
+                f"{name}.stype is not 'row_sparse'. No need to perform row_sparse_pull.", UserWarning, stacklevel=2
+            )
 
     def forward(self, data_batch: Any, is_train: bool | None = None) -> None:
         """Computes the outputs of a batch; one of other shapes than the last reshapes the module first.
