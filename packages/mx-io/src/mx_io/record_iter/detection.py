@@ -127,11 +127,11 @@ class DetectionAugmenter:
         p = self._p
         _, height, width = p.data_shape
         if p.resize_mode != "force":
-            scale = min(height / image.shape[0], width / image.shape[1])
+            shape = np.array(image.shape[:2], np.float32)  # MXNet's arithmetic, which decides about a pixel
+            scale = (np.array([height, width], np.float32) / shape).min()
             if p.resize_mode == "shrink":
-                scale = min(scale, 1.0)
-            height = max(1, min(height, int(image.shape[0] * scale + 0.5)))
-            width = max(1, min(width, int(image.shape[1] * scale + 0.5)))
+                scale = min(scale, np.float32(1))
+            height, width = (max(1, int(edge)) for edge in shape * scale)
         return image if image.shape[:2] == (height, width) else self._resized(image, height, width, draws)
 
 
