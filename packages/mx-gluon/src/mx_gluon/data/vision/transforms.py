@@ -31,11 +31,11 @@ _NDArray = nd.NDArray
 class _Change(HybridBlock):
     """A transform without parameters: on arrays its ``hybrid_forward`` is called at once."""
 
-    def forward(self, x: Any, *args: Any) -> Any:
+    def __call__(self, x: Any, *args: Any) -> Any:
         """The changed images."""
-        if x.__class__ is _NDArray and not self._active:
+        if x.__class__ is _NDArray and not (self._active or self._forward_hooks or self._forward_pre_hooks):
             return self.hybrid_forward(nd, x, *args)
-        return super().forward(x, *args)
+        return super().__call__(x, *args)
 
 
 def _pair(name: str, size: Any) -> tuple[int, int]:
