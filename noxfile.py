@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent
 WHEELHOUSE = ROOT / "wheelhouse"
 PACKAGES = ("mx-core", "mx-ops-cpu", "mx-io", "mx-gluon", "mx-module")
 EXAMPLES = ("mx-ops-example", "mx-device-sim")
-TEST_TOOLS = ("pytest>=8", "pytest-timeout>=2.3", "scipy>=1.11")
+TEST_TOOLS = ("pytest>=8", "pytest-timeout>=2.3", "scipy>=1.11", "opencv-python-headless>=4.8")
 DEMO_TOOLS = ("matplotlib>=3.8", "tqdm>=4.66")
 LINT_TOOLS = ("ruff>=0.6,<1", "mypy>=1.11", "import-linter>=2.1", "numpy>=1.26", "pluggy>=1.5")
 # The peers, each in an environment of its own. MXNet's last release works with this NumPy, up to Python 3.11.

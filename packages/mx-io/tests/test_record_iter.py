@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import struct
 import threading
 import time
 
@@ -394,3 +395,38 @@ def test_augmenters_of_the_program(photos):
     first = make(photos, data_shape=(3, 24, 24), preprocess_threads=1, **jitter).next().data[0].asnumpy()
     second = make(photos, data_shape=(3, 24, 24), preprocess_threads=5, **jitter).next().data[0].asnumpy()
     np.testing.assert_array_equal(first, second)
+
+
+def jpeg_with_orientation(image, orientation):
+    """The image as a JPEG whose EXIF says how to turn it."""
+    header = mx.recordio.IRHeader(0, 0.0, 0, 0)
+    body = mx.recordio.unpack(mx.recordio.pack_img(header, image, 100, ".jpg"))[1]
+    tiff = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    segment = b"Exif\0\0" + tiff
+    return body[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + body[2:]
+
+
+def test_exif_turns_jpegs_as_in_mxnet(tmp_path):
+    """MXNet applies the EXIF rotation of JPEGs, not that of PNGs."""
+    image = np.zeros((16, 24, 3), np.uint8)
+    image[:8, :12] = (60, 30, 200)  # red in the upper left corner
+    for orientation, (y, x) in ((1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0))):
+        path = make_file(tmp_path / f"{orientation}.rec", [jpeg_with_orientation(image, orientation)])
+        shape = (3, 24, 16) if orientation in (6, 8) else (3, 16, 24)
+        found = make(path, data_shape=shape, batch_size=1).next().data[0].asnumpy()[0]
+        assert found[0, y, x] > 150
+        assert found[0, -1 - y, -1 - x] < 50
+
+
+def test_a_gluon_loader_as_an_iterator():
+    loader = [(mx.nd.ones((2, 3)), mx.nd.zeros((2,))), (mx.nd.ones((1, 3)), mx.nd.ones((1,)))]
+    iterator = mx.contrib.io.DataLoaderIter(loader, data_name="x", dtype="float16")
+    assert iterator.provide_data == [("x", (2, 3))]
+    for _ in range(2):
+        batches = list(iterator)
+        assert [batch.pad for batch in batches] == [0, 1]
+        assert batches[1].data[0].asnumpy().tolist() == [[1, 1, 1], [0, 0, 0]]
+        assert batches[1].label[0].asnumpy().tolist() == [1, 0]
+        iterator.reset()
+    with pytest.raises(mx.MXNetError, match="the loader gives no batch"):
+        mx.contrib.io.DataLoaderIter([])
