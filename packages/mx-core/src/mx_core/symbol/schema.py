@@ -106,6 +106,7 @@ _TOTALS = {
     "BilinearSampler": 2, "CTCLoss": 2, "Correlation": 3, "GridGenerator": 2, "InstanceNorm": 3, "L2Normalization": 2,
     "LRN": 2, "SpatialTransformer": 3, "_contrib_BatchNormWithReLU": 4, "_contrib_box_nms": 2, "_linalg_det": 3,
     "_linalg_slogdet": 4, "ROIPooling": 2, "sort": 2, "IdentityAttachKLSparseReg": 1,
+    "_contrib_DeformablePSROIPooling": 2, "_contrib_MultiProposal": 2, "_contrib_Proposal": 2,
 }  # fmt: skip
 
 
