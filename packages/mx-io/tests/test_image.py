@@ -618,3 +618,36 @@ def test_contact_sheet():
     page = example.sheet(example.house(96), edge=24, columns=2)
     assert page.shape == (len(example.ROWS) * 28 + 4, 150 + 3 * 28, 3)
     np.testing.assert_array_equal(page, example.sheet(example.house(96), edge=24, columns=2))
+
+
+def test_mxnets_operators_by_name():
+    src = mx.nd.array(picture(), dtype="uint8")
+    np.testing.assert_array_equal(mx.nd._internal._cvimresize(src, 7, 5).asnumpy(), image.imresize(src, 7, 5).asnumpy())
+    assert mx.nd._internal._cvimdecode is image.imdecode
+
+
+def test_without_opencv():
+    """Everything imports; the first call that needs OpenCV says what to install."""
+    import subprocess
+    import sys
+    import textwrap
+
+    program = """
+        import sys
+        sys.modules["cv2"] = None  # importing it fails
+        import mxnet as mx
+        import mxnet.image.detection
+        from mxnet.image import ImageIter, CreateAugmenter
+        from mxnet.gluon.data.vision import transforms
+        assert mx.img is mx.image
+        CreateAugmenter((3, 4, 4), brightness=0.1)
+        assert transforms.ToTensor()(mx.nd.zeros((2, 3, 3))).shape == (3, 2, 3)
+        assert mx.image.CastAug()(mx.nd.zeros((2, 3, 3), dtype="uint8")).dtype.__name__ == "float32"
+        for call in (lambda: mx.image.imdecode(b"x"), lambda: mx.image.imresize(mx.nd.zeros((2, 3, 3)), 4, 4)):
+            try:
+                call()
+            except ImportError as error:
+                print("pip install opencv-python" in str(error))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "True\nTrue\n"), done.stderr[-2000:]
