@@ -33,6 +33,9 @@ std::vector<mx_kernel> sampling_kernels();
 std::vector<mx_kernel> region_kernels();
 std::vector<mx_kernel> detection_kernels();
 std::vector<mx_kernel> deformable_kernels();
+std::vector<mx_kernel> proposal_kernels();
+std::vector<mx_kernel> position_sensitive_kernels();
+std::vector<mx_kernel> fourier_kernels();
 
 const mx_kernel_table& kernel_table();
 const mx_device& device();

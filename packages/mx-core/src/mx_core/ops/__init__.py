@@ -14,6 +14,7 @@ from . import (
     detection,
     dynamic,
     elementwise,
+    fourier,
     image,
     image_resize,
     indexing,
@@ -30,6 +31,7 @@ from . import (
     ordering,
     passing,
     pdf,
+    proposal,
     random,
     recurrent,
     reduce,
@@ -47,7 +49,8 @@ from . import aliases  # last: it names what the others define  # isort: skip
 
 __all__ = [
     "aliases", "attention", "binary", "convolution", "counting", "creation", "ctc", "deconvolution", "deformable",
-    "detection", "dynamic", "elementwise", "image", "image_resize", "indexing", "internal", "legacy", "linalg", "linear", "loss", "nn",
-    "normalization", "optimizer", "optimizer_multi", "optimizer_norms", "ordering", "passing", "pdf", "random",
-    "recurrent", "reduce", "regions", "sampling", "scatter", "sequence", "shape", "slicing", "spatial", "windows",
+    "detection", "dynamic", "elementwise", "fourier", "image", "image_resize", "indexing", "internal", "legacy", "linalg",
+    "linear", "loss", "nn", "normalization", "optimizer", "optimizer_multi", "optimizer_norms", "ordering", "passing",
+    "pdf", "proposal", "random", "recurrent", "reduce", "regions", "sampling", "scatter", "sequence", "shape", "slicing",
+    "spatial", "windows",
 ]  # fmt: skip

@@ -136,8 +136,8 @@ def DeformableConvolution(
 
     Source: Dai et al. 2017.
 
-    >>> x, still = mx.nd.ones((1, 2, 5, 5)), mx.nd.zeros((1, 18, 3, 3))
-    >>> mx.nd.contrib.DeformableConvolution(x, still, mx.nd.ones((4, 2, 3, 3)), kernel=(3, 3), num_filter=4, no_bias=True).shape
+    >>> x, still, w = mx.nd.ones((1, 2, 5, 5)), mx.nd.zeros((1, 18, 3, 3)), mx.nd.ones((4, 2, 3, 3))
+    >>> mx.nd.contrib.DeformableConvolution(x, still, w, kernel=(3, 3), num_filter=4, no_bias=True).shape
     (1, 4, 3, 3)
     """
     window = {"kernel": kernel, "stride": stride, "dilate": dilate, "pad": pad, "num_filter": num_filter}
