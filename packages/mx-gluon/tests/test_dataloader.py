@@ -204,6 +204,12 @@ def test_default_batchify():
 
 
 def test_names_of_programs():
+    names = gdata.dataset
+    assert issubclass(gdata.vision.MNIST, names._DownloadedDataset)
+    assert names._LazyTransformDataset([1, 2], lambda i: -i)[1] == -2
+    assert names._TransformFirstClosure(abs)(-1, "label") == (1, "label")
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = names.no_such_name
     assert module.ForkingPickler.__name__ == "ForkingPickler"
     moved = module._as_in_context([nd.ones((2,)), (nd.ones((1,)), "text")], mx.cpu_pinned(0))
     assert moved[0].context == moved[1][0].context == mx.cpu_pinned(0)
@@ -514,7 +520,9 @@ def test_exception_of_the_sampler(workers):
 # -- lost workers ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(100 if FULL else 20))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=[pytest.mark.slow] if seed >= 4 else []) for seed in range(100 if FULL else 20)]
+)
 def test_killed_worker(seed):
     chance = random.Random(seed)
     loader = gdata.DataLoader(Squares(10_000, sleep=0.001), 4, num_workers=2)

@@ -171,3 +171,17 @@ class RecordFileDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self._record.keys)
+
+
+def __getattr__(name: str) -> Any:
+    # MXNet's names of what programs derive from or build themselves.
+    if name == "_DownloadedDataset":
+        from .vision.datasets import _DownloadedDataset
+
+        return _DownloadedDataset
+    if name == "_LazyTransformDataset":
+        return _Transformed
+    if name == "_TransformFirstClosure":
+        return _First
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
