@@ -28,11 +28,16 @@ def both(program: str) -> tuple[dict, dict]:
     return tuple(_printed(python, PROGRAMS / f"{program}.py") for python in (sys.executable, ORACLE))
 
 
-def _printed(python: str, program: Path) -> dict:
+def _printed(python: str, program: Path, *arguments: str) -> dict:
     # The original's Python must not see a PYTHONPATH, which may lead to this mxnet.
     settings = {name: value for name, value in os.environ.items() if python == sys.executable or name != "PYTHONPATH"}
     done = subprocess.run(
-        [python, "-W", "ignore", str(program)], env=settings, capture_output=True, text=True, check=False, timeout=300
+        [python, "-W", "ignore", str(program), *arguments],
+        env=settings,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, f"{python} {program.name}: {done.stdout[-1000:]}{done.stderr[-4000:]}"
     return json.loads(done.stdout.splitlines()[-1])  # 1.9.1 prints a warning before it
@@ -85,3 +90,20 @@ def test_initializers_fill_alike():
     exact = [k for k in there if not k.startswith("statistics")]
     assert not [f"{k}: here {here[k]}, there {there[k]}" for k in exact if not close(here[k], there[k])]
     assert not different("initializers", relative=0.05, absolute=4e-3)
+
+
+@pytest.mark.parametrize("direction", ["here to there", "there to here"])
+def test_states_saved_on_either_side_go_on_on_the_other(direction, tmp_path):
+    pythons = (sys.executable, ORACLE) if direction == "here to there" else (ORACLE, sys.executable)
+    saved, loaded = (
+        _printed(python, PROGRAMS / "states.py", action, str(tmp_path))
+        for python, action in zip(pythons, ("save", "load"), strict=True)
+    )
+    assert len(saved) > 50
+    wrong = []
+    for name, weights in saved.items():
+        relative = 2e-3 if "float16" in name else 1e-4
+        for ours, theirs in zip(weights, loaded[name], strict=True):
+            if not np.allclose(ours, theirs, rtol=relative, atol=relative / 10):
+                wrong.append(name)
+    assert not wrong

@@ -111,12 +111,13 @@ def _table(tables: Tables, sort_by: str, ascending: bool, lost: int) -> str:
         heads = [f"{word} {unit}" for word in ("Min", "Max", "Avg")]
         heads = ["Total Count", *([unit] if has_total else []), *heads]
         for category in sorted(table):
+            width = max(25, *(len(name) + 1 for name in table[category]))
             lines += [category, "================="]
-            lines.append(f"{'Name':<25}" + "".join(f"{head:>17}" for head in heads))
-            lines.append(f"{'----':<25}" + "".join(f"{'-' * len(head):>17}" for head in heads))
+            lines.append("Name".ljust(width) + "".join(f"{head:>17}" for head in heads))
+            lines.append("----".ljust(width) + "".join(f"{'-' * len(head):>17}" for head in heads))
             for name, row in _ordered(table[category], sort_by, ascending):
                 values = [*([row.total] if has_total else []), row.min, row.max, row.avg]
-                lines.append(f"{name:<25}{row.count:>17}" + "".join(f"{value:>17.4f}" for value in values))
+                lines.append(f"{name:<{width}}{row.count:>17}" + "".join(f"{value:>17.4f}" for value in values))
             lines.append("")
     return "\n".join(lines) + "\n"
 

@@ -215,7 +215,8 @@ class Ftrl(Optimizer):
     """Follow the regularized leader, with l1 strength ``lamda1`` and l2 strength ``wd`` (McMahan et al., 2013)."""
 
     def __init__(self, lamda1: float = 0.01, learning_rate: float = 0.1, beta: float = 1, **kwargs: Any) -> None:
-        super().__init__(learning_rate=learning_rate, **kwargs)
+        super().__init__(**kwargs)
+        self.lr = learning_rate  # after: a scheduler keeps its own base rate, as in MXNet
         self.lamda1 = lamda1
         self.beta = beta
 

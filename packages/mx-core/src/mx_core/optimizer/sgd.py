@@ -184,7 +184,9 @@ class LARS(SGD):
         self.eta = eta
         self.eps = eps
         self.momentum_correction = momentum_correction
-        self.last_lr: float | None = None
+        self.last_lr: float | None = None  # of the step before this one
+        self.cur_lr: float | None = None
+        self.skip = 0  # what MXNet's states files expect
 
     def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """One step, for one parameter or for lists of them."""
@@ -195,9 +197,10 @@ class LARS(SGD):
         lrs, wds = self._get_lrs(index), self._get_wds(index)
         rates = [lr * self._trust(i, w, g, wd) for i, w, g, lr, wd in zip(index, weight, grad, lrs, wds, strict=True)]
         momentum = self.momentum
-        if self.momentum_correction and self.last_lr not in (None, 0) and momentum:
+        self.last_lr = base if self.cur_lr is None else self.cur_lr
+        self.cur_lr = base
+        if self.momentum_correction and self.last_lr and momentum:
             self.momentum = momentum * base / self.last_lr
-        self.last_lr = base
         try:
             self._step(weight, grad, state, rates, wds)
         finally:
@@ -242,24 +245,34 @@ class LBSGD(SGD):
         self.updates_per_epoch = updates_per_epoch
         self.init_updates = begin_epoch * updates_per_epoch
         self.num_epochs = num_epochs
-        self.cumgrads: dict[Any, tuple[Any, int]] = {}
+        self.cumgrads: dict[Any, dict[str, Any]] = {}
+        self.adaptive, self.admult, self.lbmult = False, 1, 1  # what MXNet's states files expect
+
+    def create_state_multi_precision(self, index: Any, weight: Any) -> Any:
+        """The state, with a float32 copy *before* it for float16 weights under multi_precision."""
+        if self._has_master(weight):
+            master = weight.astype(np.float32)
+            return (master, self.create_state(index, master))
+        return super().create_state_multi_precision(index, weight)
 
     def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """Adds the gradient to the running sum; every ``batch_scale`` calls, one step along its mean."""
         lr, wd = self._get_lr(index), self._get_wd(index)  # before this update counts, as in MXNet
         self._update_count(index)
-        total, count = self.cumgrads.get(index, (None, self.init_updates))
-        total = grad.copy() if total is None else total + grad
-        count += 1
-        if count % self.batch_scale != 0:
-            self.cumgrads[index] = (total, count)
+        before = self.cumgrads.get(index, {"cum_grad": 0, "num_cums": self.init_updates})
+        total, count = before["cum_grad"], before["num_cums"] + 1
+        total = total + grad if isinstance(total, nd.NDArray) else grad.copy()
+        is_full = count % self.batch_scale == 0
+        self.cumgrads[index] = {"cum_grad": 0 if is_full else total, "num_cums": count}
+        if not is_full:
             return
-        self.cumgrads[index] = (None, count)
         mean = total / self.batch_scale
         if self.warmup_strategy == "lars":
             factor = self._layer_factor(weight, mean, wd)
         else:
             factor = self._warmup_factor(self.num_update + self.init_updates)
+        if self._has_master(weight):
+            state = state[::-1]  # SGD's order
         self._step((weight,), (mean,), (state,), [lr * factor], [wd])
 
     def _warmup_factor(self, update: int) -> float:

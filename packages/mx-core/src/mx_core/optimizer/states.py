@@ -63,6 +63,8 @@ class _Writer(pickle._Pickler):  # type: ignore[name-defined]
             state.pop("param_dict", None)
             state["_index_update_count"] = obj._index_update_count
             state["allow_np_array"] = False  # an attribute that 1.9.1 expects
+            if type(obj).__name__ == "LAMB":
+                state["aggregate_num"] = 45  # 1.9.1 hands LAMB lists of so many parameters, here one by one
             return _new_object, (type(obj),), state
         return NotImplemented
 

@@ -74,6 +74,10 @@ class Updater:
         self.states = loaded
         if optimizer is not None:
             optimizer.param_dict = self.optimizer.param_dict
+            # 1.9.1 gives lists of parameters to more rules than take them here.
+            same = type(optimizer) is type(self.optimizer)
+            optimizer.aggregate_num = self.optimizer.aggregate_num if same else 0
+            self.aggregate_updates = optimizer.aggregate_num > 0
             self.optimizer = optimizer
         self.states_synced = {}
 
