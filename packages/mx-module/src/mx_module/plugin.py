@@ -13,6 +13,7 @@ _NAMESPACES = {
     "callback": "mx_module.callback",
     "mon": "mx_module.monitor",
     "monitor": "mx_module.monitor",
+    "contrib.svrg_optimization": "mx_module.svrg_optimization",
     "executor_manager": "mx_module.executor_manager",
     "rnn": "mx_module.rnn",
     "viz": "mx_module.visualization",
