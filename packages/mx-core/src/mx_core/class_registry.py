@@ -62,12 +62,17 @@ class ClassRegistry:
 
         return add
 
-    def find(self, name: str) -> type:
-        """The class called ``name``, in any case. Raises ParameterError with what there is."""
+    def look_up(self, name: str) -> type | None:
+        """The class called ``name``, in any case, those of plug-ins included; None where there is none."""
         cls = self.classes.get(name.lower())
         if cls is None:
             _add_plugin_classes()
             cls = self.classes.get(name.lower())
+        return cls
+
+    def find(self, name: str) -> type:
+        """The class called ``name``, in any case. Raises ParameterError with what there is."""
+        cls = self.look_up(name)
         if cls is None:
             known = ", ".join(sorted(self.classes))
             msg = f"Cannot find {self.kind} {name}. Registered: {known}. Add your own with @register."

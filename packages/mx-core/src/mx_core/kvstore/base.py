@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from ..class_registry import registry_of
@@ -90,8 +89,9 @@ def create(name: str = "local") -> KVStoreBase:
         return KVStoreBase.kv_registry[key]()
     if key in _ONE_PROCESS:
         return KVStore(key)
-    with suppress(ParameterError):  # a plug-in's, by the hook mx_classes
-        return registry_of(KVStoreBase, "kvstore").find(key)()  # type: ignore[no-any-return]
+    cls = registry_of(KVStoreBase, "kvstore").look_up(key)  # a plug-in's, by the hook mx_classes
+    if cls is not None:
+        return cls()  # type: ignore[no-any-return]
     if key.startswith(_ELSEWHERE):
         msg = (
             f"[KVStore] there is no store {name!r} here: it is not in this build. Use 'device' for the devices of one "
