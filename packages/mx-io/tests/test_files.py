@@ -163,3 +163,10 @@ def test_csv_files_without_numbers(tmp_path):
     for name in ("empty.csv", "none", "missing.csv"):
         with pytest.raises(mx.MXNetError, match=name):
             mx.io.CSVIter(data_csv=str(tmp_path / name), data_shape=(2,))
+
+
+def test_whole_numbers_written_as_floats_are_integers(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("1.0e+00,2.5\n3,4\n")
+    it = mx.io.CSVIter(data_csv=str(path), data_shape=(2,), batch_size=2, dtype="int32")
+    assert it.next().data[0].asnumpy().tolist() == [[1, 2], [3, 4]]

@@ -396,3 +396,18 @@ def test_help_is_the_operators():
     assert mx.sym.Activation.__name__ == "Activation"
     assert "FullyConnected" in dir(mx.sym)
     assert "gemm2" in dir(mx.sym.linalg)
+
+
+def test_variadic_operators_make_variables_and_take_numbered_names():
+    x, y = mx.sym.var("x"), mx.sym.var("y")
+    up = mx.sym.UpSampling(x, scale=2, sample_type="bilinear", num_filter=3, name="up")
+    assert up.list_arguments() == ["x", "up_weight"]
+    assert up.attr_dict()["up_weight"]["__init__"] == '["bilinear", {}]'
+    assert up.infer_shape(x=(1, 3, 4, 4))[:2] == ([(1, 3, 4, 4), (3, 1, 4, 4)], [(1, 3, 8, 8)])
+    assert mx.sym.UpSampling(data=x, weight=y, scale=2, sample_type="bilinear", num_filter=3).list_arguments() == ["x", "y"]
+    assert mx.sym.UpSampling(x, scale=2, sample_type="nearest").list_arguments() == ["x"]
+    assert mx.sym.Concat(arg1=y, arg0=x, dim=1).list_arguments() == ["x", "y"]
+    with pytest.raises(mx.MXNetError, match=r"\[Concat\] input 0 is missing"):
+        mx.sym.Concat(arg1=y, dim=1)
+    with pytest.raises(mx.MXNetError, match=r"\[Concat\] has no input other"):
+        mx.sym.Concat(x, other=y, dim=1)

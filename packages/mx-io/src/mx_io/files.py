@@ -201,7 +201,7 @@ def _read_csv(path: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy warns of a file without numbers
-            parts = [np.loadtxt(file, delimiter=",", dtype=dtype, ndmin=2) for file in _files_of(path)]
+            parts = [_numbers(file, dtype) for file in _files_of(path)]
         rows = np.concatenate(parts)
     except (OSError, ValueError, UserWarning) as error:
         msg = f"{path}: {error}. Every line must hold the same number of comma-separated numbers."
@@ -210,6 +210,15 @@ def _read_csv(path: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, 
         msg = f"[CSVIter] {path} has {rows.shape[1]} numbers a line, shape {shape} needs {int(np.prod(shape))}"
         raise ShapeError(msg)
     return rows.reshape(len(rows), *shape)
+
+
+def _numbers(file: str, dtype: Any) -> np.ndarray[Any, Any]:
+    try:
+        return np.loadtxt(file, delimiter=",", dtype=dtype, ndmin=2)
+    except ValueError:
+        if np.dtype(dtype).kind not in "iu":
+            raise
+        return np.loadtxt(file, delimiter=",", dtype="float64", ndmin=2).astype(dtype)  # whole numbers written as 1.0e+00
 
 
 # -- LibSVM ------------------------------------------------------------------------------------------------------------

@@ -173,7 +173,7 @@ def UpSampling(
 def _infer_upsampling(t, data, *, scale, num_filter, sample_type, multi_input_mode, num_args):
     if sample_type == "bilinear" and len(data) != 2:
         t.fail(f"sample_type='bilinear' takes two inputs, data and weight, got {len(data)}")
-    _check_images(t, data, num_args)
+    _check_images(t, data, 0 if sample_type == "bilinear" else num_args)  # MXNet counts only the given ones
     dtype = t.same_dtype(*data)
     first = data[0].shape
     if first is None:

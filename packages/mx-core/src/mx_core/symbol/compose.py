@@ -14,7 +14,7 @@ from ..errors import DTypeError, MXNetError, ParameterError
 from ..name import NameManager
 from ..op.definition import OpDef
 from .node import Entry, SymbolNode
-from .schema import input_is_present, variable_attrs
+from .schema import input_is_present, variable_attrs, variadic_names, variadic_number
 from .symbol import Symbol
 
 __all__ = ["Operator", "apply", "check_outputs", "make_node", "mark_variables", "print_value"]
@@ -159,11 +159,16 @@ def _is_missing(value: Any) -> bool:
 def _take_input(opdef: OpDef, inputs: list[Symbol | None], key: str, value: Any) -> None:
     if value is None:
         return
-    if opdef.variadic or key not in opdef.input_names:
+    if opdef.variadic:
+        number = variadic_number(opdef, key)
+        if number is not None:
+            inputs += [None] * (number + 1 - len(inputs))
+    else:
+        number = opdef.input_names.index(key) if key in opdef.input_names else None
+    if number is None:
         names = "any number of symbols by position" if opdef.variadic else ", ".join(opdef.input_names) or "none"
         msg = f"[{opdef.name}] has no input {key}. It takes {names}"
         raise ParameterError(msg)
-    number = opdef.input_names.index(key)
     if inputs[number] is not None:
         msg = f"[{opdef.name}] got input {key} twice, by position and by name"
         raise ParameterError(msg)
@@ -219,13 +224,17 @@ def apply(
     """
     node = make_node(opdef, name, given, attrs)
     entries: list[Entry | None] = []
-    for number, symbol in enumerate(inputs):
+    names = variadic_names(opdef, node.params) if opdef.variadic else opdef.input_names
+    for number, symbol in enumerate([*inputs, *[None] * (len(names) - len(inputs))]):
         if symbol is not None:
             entries.append(symbol._outputs[0])
-        elif opdef.variadic or not input_is_present(opdef, number, node.params):
+        elif opdef.variadic and number >= len(names):
+            msg = f"[{opdef.name}] input {number} is missing: give its inputs by position"
+            raise MXNetError(msg)
+        elif not opdef.variadic and not input_is_present(opdef, number, node.params):
             entries.append(None)
         else:
-            variable = SymbolNode(None, f"{name}_{opdef.input_names[number]}", {**node.given, **node.attrs})
+            variable = SymbolNode(None, f"{name}_{names[number]}", {**node.given, **node.attrs})
             entries.append((variable, 0))
     node.inputs = tuple(entries)
     _check_states(node)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ..op.definition import OpDef
     from .node import SymbolNode
 
-__all__ = ["input_is_present", "listed_outputs", "output_names", "present_inputs", "variable_attrs"]
+__all__ = [
+    "input_is_present", "listed_outputs", "output_names", "present_inputs", "variable_attrs", "variadic_names",
+    "variadic_number",
+]  # fmt: skip
 
 # An optional input -> the parameter that decides whether it is there, and how.
 _PRESENT: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -42,6 +45,19 @@ def input_is_present(opdef: OpDef, number: int, params: dict[str, Any]) -> bool:
 def present_inputs(opdef: OpDef, params: dict[str, Any]) -> list[int]:
     """The numbers of the inputs of a call with these parameters; all of an operator that is not variadic."""
     return [number for number in range(len(opdef.input_names)) if input_is_present(opdef, number, params)]
+
+
+def variadic_names(opdef: OpDef, params: dict[str, Any]) -> tuple[str, ...]:
+    """Names of the inputs that a variadic operator makes variables for, where it has such."""
+    return ("data", "weight") if opdef.name == "UpSampling" and params["sample_type"] == "bilinear" else ()
+
+
+def variadic_number(opdef: OpDef, key: str) -> int | None:
+    """The number of a variadic operator's input that is given by name: arg0, arg1, ..., as in MXNet."""
+    if opdef.name == "UpSampling" and key in ("data", "weight"):
+        return int(key == "weight")
+    digits = key.removeprefix("arg")
+    return int(digits) if digits != key and digits.isdecimal() and len(digits) < 6 else None
 
 
 # -- variables that operators make ----------------------------------------------------------------------------------
