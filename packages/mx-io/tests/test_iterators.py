@@ -213,3 +213,9 @@ def test_positions_that_do_not_fit():
 def test_names_that_there_are_not():
     with pytest.raises(AttributeError, match="has no attribute 'NDArayIter'. Did you mean NDArrayIter?"):
         _ = mx.io.NDArayIter
+
+
+def test_batches_are_in_host_memory_whatever_the_current_context():
+    with mx.Context("cpu", 1):
+        iterator = mx.io.NDArrayIter(data(), np.arange(10), 4)
+        assert {array.context for batch in iterator for array in (*batch.data, *batch.label)} == {mx.cpu(0)}

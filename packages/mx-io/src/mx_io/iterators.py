@@ -8,6 +8,7 @@ import numpy as np
 
 from mx_core import autograd
 from mx_core import ndarray as nd
+from mx_core.context import cpu
 from mx_core.data import DataDesc, DataIter
 from mx_core.errors import MXNetError, ParameterError, ShapeError
 
@@ -67,7 +68,7 @@ class _Rows:
 
     def _take_in(self, shares: bool) -> None:
         self.shares = shares
-        self.array = nd.array(self.original, dtype=self.original.dtype)
+        self.array = nd.array(self.original, cpu(), self.original.dtype)
         self.values = np.asarray(memoryview(self.array))
         self._watch: Any = None
         if shares:
@@ -89,12 +90,12 @@ class _Rows:
         """The rows from begin to end."""
         if self.shares:
             return self.array[begin:end]
-        return nd.array(self.values[begin:end], dtype=self.values.dtype)
+        return nd.array(self.values[begin:end], cpu(), self.values.dtype)
 
     def take(self, indices: np.ndarray[Any, Any]) -> Any:
         """The rows with these numbers."""
         source = self.original if self.shares else self.values  # what is shared, a program may be writing to
-        batch = nd.empty((len(indices), *source.shape[1:]), dtype=source.dtype)
+        batch = nd.empty((len(indices), *source.shape[1:]), cpu(), source.dtype)
         np.take(source, indices, axis=0, out=np.asarray(memoryview(batch)), mode="clip")
         return batch
 
@@ -152,7 +153,9 @@ class NDArrayIter(DataIter):
         self._begin_epoch()
 
     def _descriptions(self, rows: list[_Rows]) -> list[DataDesc]:
-        return [DataDesc(r.name, (self.batch_size, *r.values.shape[1:]), r.values.dtype.type, self.layout) for r in rows]
+        return [
+            DataDesc(r.name, (self.batch_size, *r.values.shape[1:]), r.values.dtype.type, self.layout) for r in rows
+        ]
 
     @property
     def data(self) -> list[tuple[str, Any]]:

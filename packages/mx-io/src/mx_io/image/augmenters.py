@@ -229,7 +229,9 @@ class HorizontalFlipAug(Augmenter):
         """The image or its mirror image."""
         if not _chance(self.p):
             return image
-        if image.dtype.name in ("uint8", "float32", "float64") and image.shape[2] <= 4:  # OpenCV is several times faster
+        if (
+            image.dtype.name in ("uint8", "float32", "float64") and image.shape[2] <= 4
+        ):  # OpenCV is several times faster
             return cv2().flip(np.ascontiguousarray(image), 1).reshape(image.shape)  # type: ignore[no-any-return]
         return np.ascontiguousarray(image[:, ::-1])
 

@@ -213,7 +213,9 @@ def color_normalize(src: Any, mean: Any, std: Any = None) -> Any:
     >>> color_normalize(nd.ones((1, 1, 3)), nd.array([1, 2, 3]), 2).asnumpy().tolist()
     [[[0.0, -0.5, -1.0]]]
     """
-    mean, std = (nd.array(v, dtype=src.dtype) if isinstance(v, (np.ndarray, list, tuple)) else v for v in (mean, std))
+    mean, std = (
+        nd.array(v, src.context, src.dtype) if isinstance(v, (np.ndarray, list, tuple)) else v for v in (mean, std)
+    )
     if mean is not None:
         src = src - mean
     return src if std is None else src / std
