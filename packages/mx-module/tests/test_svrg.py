@@ -26,11 +26,12 @@ def gradient(weight, part):
     return (X[part] @ weight - Y[part]).T @ X[part]
 
 
-@pytest.mark.parametrize("contexts", [[mx.cpu()], [mx.cpu(0), mx.cpu(1)]])
-@pytest.mark.parametrize("kvstore", ["local", None, "store"])
+@pytest.mark.parametrize(
+    ("contexts", "kvstore"),
+    [([mx.cpu()], "local"), ([mx.cpu()], "store"), ([mx.cpu()], None), ([mx.cpu(0), mx.cpu(1)], "local"),
+     ([mx.cpu(0), mx.cpu(1)], "store")],
+)  # fmt: skip
 def test_steps_are_those_of_the_paper(contexts, kvstore):
-    if kvstore is None and len(contexts) > 1:
-        pytest.skip("without a store, every device goes its own way")
     module = SVRGModule(regression(), label_names=["y"], context=contexts, update_freq=2)
     module.fit(
         data(), num_epoch=4, arg_params={"fc_weight": mx.nd.ones((1, 4))}, eval_metric="mse",
