@@ -131,6 +131,14 @@ def flips(axis):
     return lambda data: np.flip(data, axis)
 
 
+def is_within(outputs, inputs, params):
+    (got,), (data,) = outputs, inputs
+    assert got.shape == (*data.shape[:-3], params["height"], params["width"], data.shape[-1])
+    slack = 0.01 * max(1, abs(float(data.max())))
+    assert got.min() >= data.min() - slack
+    assert got.max() <= data.max() + slack
+
+
 ONES = {"min_factor": 1.0, "max_factor": 1.0}
 HALF = {"min_factor": 0.5, "max_factor": 0.5}
 RANGE = {"min_factor": 0.5, "max_factor": 1.5}
@@ -155,6 +163,9 @@ CASES = [
         ({"x": 0, "y": 0, "width": 0, "height": 2}, "above 0 and at most the image's 7 and 5")]),
     OpCase("_image_random_crop", check=is_a_part, inputs=[IMAGE, BATCH], params=[{"width": 3, "height": 2}, {"width": 1, "height": 4}, {"width": 3, "height": 4}], dtypes=ALL, gradient=False,
            errors=[({"width": 8, "height": 2}, "at most the image's 7 and 5")]),
+    OpCase("_image_random_resized_crop", check=is_within, inputs=[IMAGE, BATCH], params=[{"width": 3, "height": 2}, {"width": 9, "height": 11, "area": (0.5, 0.5)}], dtypes=ALL, gradient=False, errors=[
+        ({"width": 0, "height": 2}, "width must be > 0"), ({"width": 3, "height": 2, "area": (0.5, 0.1)}, "area and ratio must be (least, most)"), ({"width": 3, "height": 2, "ratio": (1.0,)}, "must be (least, most)"),
+        ((empty((0, 3, 3)),), {"width": 3, "height": 2}, "data must have pixels"), ({"width": 2**30, "height": 2}, "less than 2**24")]),
     OpCase("_image_flip_left_right", flips(-2), [IMAGE, BATCH, empty((0, 3, 3))], dtypes=ALL, errors=[BAD_RANK]),
     OpCase("_image_flip_top_bottom", flips(-3), [IMAGE, BATCH, empty((2, 0, 3))], dtypes=ALL, errors=[BAD_RANK]),
     OpCase("_image_random_flip_left_right", check=is_one_of(same, flips(-2)), inputs=[IMAGE, BATCH], dtypes=ALL, gradient=False, errors=[BAD_RANK]),
@@ -257,3 +268,29 @@ def test_gradient_of_to_tensor():
         loss = (mx.nd.image.to_tensor(image) * weight).sum()
     loss.backward()
     np.testing.assert_allclose(image.grad.asnumpy(), np.moveaxis(weight.asnumpy(), 0, -1) / 255, rtol=1e-6)
+
+
+def test_random_resized_crops_are_spread_evenly():
+    """The part is seen in an image that holds its pixels' places."""
+    mx.random.seed(11)
+    y, x = np.mgrid[:200, :300]
+    places = mx.nd.array(np.dstack([x, y, x]))
+    boxes = []
+    for _ in range(500):
+        out = mx.nd.image.random_resized_crop(places, width=10, height=10, area=(0.1, 0.4), ratio=(0.5, 2.0)).asnumpy()
+        w, h = (out[5, 7, 0] - out[5, 2, 0]) * 2, (out[7, 5, 1] - out[2, 5, 1]) * 2
+        boxes.append((out[0, 0, 0] + 0.5 - w / 20, out[0, 0, 1] + 0.5 - h / 20, w, h))
+    left, top, w, h = np.array(boxes).T
+    assert_spread(w * h / 60000, 0.099, 0.401)
+    assert_spread(np.log(w / h), -0.7, 0.7)
+    room = np.maximum(300 - w, 1)
+    assert_spread((left + np.random.default_rng(0).random(500)) / (room + 1), -0.01, 1.01)
+    assert top.min() > -0.01
+    assert (top + h).max() < 200.01
+
+
+def test_a_part_that_never_fits_is_the_middle():
+    y, x = np.mgrid[:4, :100]
+    places = mx.nd.array(np.dstack([x, y, x]))
+    out = mx.nd.image.random_resized_crop(places, width=4, height=4, area=(0.9, 1.0), ratio=(1.0, 1.0)).asnumpy()
+    np.testing.assert_allclose(out[0, :, 0], [48, 49, 50, 51])

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..dtypes import FLOAT32, FLOAT64, is_float, numpy_of
 from ..errors import ParameterError, ShapeError
-from ..op import Ints, Tensor, op
+from ..op import Floats, Ints, Positive, Tensor, op
 from .image import require_images
 
 _CUBIC = -0.75  # OpenCV's bicubic coefficient
@@ -124,7 +124,7 @@ def resize(F, data: Tensor, *, size: Ints = (), keep_ratio: bool = False, interp
     (2, 4, 3)
     """
     require_images("_image_resize", data)
-    h, w, channels = data.shape[-3:]
+    h, w = data.shape[-3:-1]
     if h == 0 or w == 0:
         msg = f"[_image_resize] data must have pixels, got {data.shape}"
         raise ShapeError(msg)
@@ -138,22 +138,104 @@ def resize(F, data: Tensor, *, size: Ints = (), keep_ratio: bool = False, interp
         return _nearest(F, _nearest(F, data, data.ndim - 3, new_h), data.ndim - 2, new_w)
     x = data if is_float(data.dtype) else F._cast(data, dtype=FLOAT32)
     shrinks = new_h <= h and new_w <= w
-    n = math.prod(data.shape[:-3])
     rows = F._cast(_weights(F, h, new_h, interp, shrinks), dtype=x.dtype)
     columns = F._cast(_weights(F, w, new_w, interp, shrinks), dtype=x.dtype)
+    return _as_given(F, _weighed(F, x, rows, columns), data)
+
+
+def _weighed(F, x, rows, columns):
+    """Every image (h, w, c) of x as rows (h', h) and columns (w', w) weigh its pixels: (h', w', c)."""
+    n, (h, w, channels) = math.prod(x.shape[:-3]), x.shape[-3:]
+    new_h, new_w = rows.shape[0], columns.shape[0]
     # The axis to change comes first, as the rows of one matrix.
     images = F._transpose(F._view(x, shape=(n, h, w * channels)), axes=(1, 0, 2)) if n != 1 else x
     images = F._matmul(rows, F._view(images, shape=(h, n * w * channels)))
     lines = F._transpose(F._view(images, shape=(new_h, n, w, channels)), axes=(2, 0, 1, 3))
     lines = F._matmul(columns, F._view(lines, shape=(w, new_h * n * channels)))
     y = F._transpose(F._view(lines, shape=(new_w, new_h, n, channels)), axes=(2, 1, 0, 3))
-    y = F._view(y, shape=(*data.shape[:-3], new_h, new_w, channels))
-    if is_float(data.dtype):
-        return y
-    return F._cast(_clipped(F, F.rint(y), *_bounds(data.dtype)), dtype=data.dtype)
+    return F._view(y, shape=(*x.shape[:-3], new_h, new_w, channels))
+
+
+def _as_given(F, y, data):
+    """y in data's element type: rounded where that is of integers."""
+    return y if is_float(data.dtype) else F._cast(_clipped(F, F.rint(y), *_bounds(data.dtype)), dtype=data.dtype)
 
 
 def _bounds(dtype):
     """The least and the greatest number of an integer type; of 64 bits what float64 can cast to it."""
     limits = np.iinfo(numpy_of(dtype))
     return float(limits.min), float(limits.max if limits.bits < 64 else limits.max - 1023)
+
+
+# -- random parts ------------------------------------------------------------------------------------------------------
+
+
+def _drawn_sizes(F, h, w, wanted, area, ratio, trials):
+    """Width and height, (1, 1) each, of the first of some random parts that fits into h x w, and whether one does."""
+    areas = F._uniform(low=area[0], high=area[1], shape=(trials, 1), dtype=FLOAT64) * float(h * w)
+    ratios = F.exp(F._uniform(low=math.log(ratio[0]), high=math.log(ratio[1]), shape=(trials, 1), dtype=FLOAT64))
+    widths, heights = F.rint(F.sqrt(areas * ratios)), F.rint(F.sqrt(areas / ratios))
+    fits = F._cast(widths <= float(w), dtype=FLOAT64) * F._cast(heights <= float(h), dtype=FLOAT64)
+    fits = fits * F._cast(widths >= 1.0, dtype=FLOAT64) * F._cast(heights >= 1.0, dtype=FLOAT64)
+    number = _line(F, 0, trials, 0)
+    first = F._reduce(number * fits + (1.0 - fits) * float(trials), op="min", axes=(0,), keepdims=True)
+    is_first = F._cast(F.broadcast_equal(number, first), dtype=FLOAT64)
+    found = F._cast(first < float(trials), dtype=FLOAT64)
+
+    def chosen(sizes, other):
+        return F._reduce(sizes * is_first, op="sum", axes=(0,), keepdims=True) + (1.0 - found) * float(other)
+
+    shrink = min(w / wanted[0], h / wanted[1], 1.0)
+    return chosen(widths, max(1, int(wanted[0] * shrink))), chosen(heights, max(1, int(wanted[1] * shrink))), found
+
+
+def _part_weights(F, size, part, new, found):
+    """Bilinear weights (new, size) of a part, its length (1, 1), at a random place; in the middle where found is 0."""
+    room = part * -1.0 + float(size)
+    first = F.floor(F._uniform(low=0.0, high=1.0, shape=(1, 1), dtype=FLOAT64) * (room + 1.0))
+    first = first * found + F.floor(room / 2.0) * (1.0 - found)
+    inside = (_line(F, 0, new, 0) + 0.5) * (part / float(new)) - 0.5
+    inside = F.broadcast_minimum(F._maximum_scalar(inside, scalar=0.0), part - 1.0)
+    return F._maximum_scalar(1.0 - F.abs(inside + first - _line(F, 0, size, 1)), scalar=0.0)
+
+
+@op(name="_image_random_resized_crop", aliases=["_npx__image_random_resized_crop"])
+def random_resized_crop(
+    F,
+    data: Tensor,
+    *,
+    width: Positive[int],
+    height: Positive[int],
+    area: Positive[Floats] = (0.08, 1.0),
+    ratio: Positive[Floats] = (0.75, 1.3333333333333333),
+    max_trial: Positive[int] = 10,
+) -> Tensor:
+    """A part of images of random area, aspect ratio and place, resized to this width and height, bilinear.
+
+    data: (h, w, c) or (n, h, w, c); all images of a batch have the same part.  area: (least, most) fraction of the
+    image's.  ratio: (least, most) width / height; its logarithm is spread evenly.  max_trial: after so many draws that do
+    not fit into the image, the middle is taken.  Returns (height, width, c) or (n, height, width, c).
+    """
+    name = "_image_random_resized_crop"
+    require_images(name, data)
+    h, w = data.shape[-3:-1]
+    if h == 0 or w == 0:
+        msg = f"[{name}] data must have pixels, got {data.shape}"
+        raise ShapeError(msg)
+    if (
+        len(area) != 2
+        or len(ratio) != 2
+        or area[0] > area[1]
+        or ratio[0] > ratio[1]
+        or not math.isfinite(sum(area) + sum(ratio))
+    ):
+        msg = f"[{name}] area and ratio must be (least, most), got {area} and {ratio}"
+        raise ParameterError(msg)
+    if max(width, height) >= 2**24 or max_trial > 1000:
+        msg = f"[{name}] width and height must be less than 2**24, max_trial at most 1000; got {width}, {height}, {max_trial}"
+        raise ParameterError(msg)
+    x = data if is_float(data.dtype) else F._cast(data, dtype=FLOAT32)
+    part_w, part_h, found = _drawn_sizes(F, h, w, (width, height), area, ratio, max_trial)
+    rows = F._cast(_part_weights(F, h, part_h, height, found), dtype=x.dtype)
+    columns = F._cast(_part_weights(F, w, part_w, width, found), dtype=x.dtype)
+    return _as_given(F, _weighed(F, x, rows, columns), data)
