@@ -131,7 +131,7 @@ def test_damaged_images(extension):
     rng = random.Random(5)
     content = encoded(extension)
     errors = 0
-    for _ in range(500):
+    for _ in range(1000):
         damaged = bytearray(content)
         for _ in range(rng.randint(1, 6)):
             damaged[rng.randrange(len(damaged) if rng.random() < 0.5 else 200)] = rng.randrange(256)
@@ -526,6 +526,18 @@ def test_a_damaged_record_is_named(folder):
     for source, name in (("index", r"a\.rec: record \d: "), ("record", r"a\.rec: record \d at byte \d+: ")):
         with pytest.raises(mx.MXNetError, match=name + "Decoding failed"):
             list(image.ImageIter(3, (3, 6, 6), **sources(folder)[source]))
+
+
+def test_augmenters_of_an_iterator_by_name(folder):
+    from mxnet.gluon.data.vision import transforms
+
+    given = sources(folder)["list"]
+    batch = next(image.ImageIter(2, (3, 4, 5), aug_list=[("forceresize", {"size": (5, 4)}), "cast"], **given))
+    assert batch.data[0].shape == (2, 3, 4, 5)
+    both = transforms.Compose([transforms.Resize((5, 4)), transforms.Cast()])
+    assert next(image.ImageIter(2, (3, 4, 5), aug_list=[both], **given)).data[0].shape == (2, 3, 4, 5)
+    with pytest.raises(mx.MXNetError, match=r"an augmenter must be a name, \(name, parameters\) or a callable, got 3"):
+        image.ImageIter(2, (3, 4, 5), aug_list=[3], **given)
 
 
 def test_own_iterators_override_steps(folder):

@@ -111,15 +111,18 @@ def create_augmenters(sequence: Any) -> list[Callable[[Any], Any]]:
 
 
 def _create(item: Any) -> Callable[[Any], Any]:
+    if callable(item):
+        return item  # type: ignore[no-any-return]
     if isinstance(item, str):
         name, parameters = item, {}
     elif isinstance(item, dict):
         parameters = dict(item)
         name = parameters.pop("name")
-    elif isinstance(item, Iterable):
+    elif isinstance(item, (list, tuple)) and len(item) == 2:
         name, parameters = item
     else:
-        return item  # type: ignore[no-any-return]
+        msg = f"an augmenter must be a name, (name, parameters) or a callable, got {item!r}"
+        raise ParameterError(msg)
     try:
         return find_augmenter(name)(**parameters)
     except TypeError as error:

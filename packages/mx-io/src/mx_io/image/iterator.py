@@ -12,6 +12,7 @@ from mx_core.data import DataBatch, DataDesc, DataIter
 from mx_core.errors import ParameterError, RecordFileError, ShapeError
 
 from ..augmentation.draws import draws
+from ..augmentation.registry import create_augmenters
 from ..recordio import MXIndexedRecordIO, MXRecordIO, unpack
 from .arrays import as_array, as_host
 from .create import CreateAugmenter
@@ -31,9 +32,10 @@ class ImageIter(DataIter):
     path_imgrec: a record file, path_imgidx: its index, which shuffling and parts need.  path_imglist: a ``.lst`` file,
     or imglist: a list of ``[label(s), path]``, of image files below path_root; beside a record file with an index it
     says which records, and their labels.  shuffle: a new random order (``random.seed``) each epoch.  part_index,
-    num_parts: read one of several parts, which together have every image once.  aug_list: augmenters, default
-    ``CreateAugmenter(data_shape, **kwargs)``.  data_name, label_name: names of the inputs.  dtype: of the labels.
-    last_batch_handle: "pad" the last batch from the start, "discard" it, or "roll_over" its images into the next epoch.
+    num_parts: read one of several parts, which together have every image once.  aug_list: augmenters or
+    their names (``mx_io.augmentation``), default ``CreateAugmenter(data_shape, **kwargs)``.  data_name, label_name: names of
+    the inputs.  dtype: of the labels.  last_batch_handle: "pad" the last batch from the start, "discard" it, or
+    "roll_over" its images into the next epoch.
 
     A subclass may override next_sample, read_image, imdecode, check_valid_image, augmentation_transform and
     postprocess_data.
@@ -86,7 +88,7 @@ class ImageIter(DataIter):
         elif isinstance(imglist, (list, tuple)):
             self.imglist = dict(list_entries(imglist, self.dtype))
         self.seq = self._sequence(name, part_index, num_parts)
-        self.auglist = CreateAugmenter(data_shape, **kwargs) if aug_list is None else aug_list
+        self.auglist = CreateAugmenter(data_shape, **kwargs) if aug_list is None else create_augmenters(aug_list)
         self.provide_data: Any = [DataDesc(data_name, (batch_size, *self.data_shape))]
         labels = (batch_size, label_width) if label_width > 1 else (batch_size,)
         self.provide_label: Any = [DataDesc(label_name, labels, self.dtype.type)]
