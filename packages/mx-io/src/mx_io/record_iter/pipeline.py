@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections import deque
@@ -76,12 +77,18 @@ class Batch:
         self.arrays = arrays
         self.ids = np.zeros(arrays[0].shape[0], np.uint64)
         self.futures: list[Future[None]] = []
+        self.shares: list[Callable[[], None]] = []  # what each future runs
         self.stopped = threading.Event()
 
     def wait(self) -> None:
-        """Waits until the batch is complete; raises what failed first in it."""
-        for future in self.futures:
-            future.result()
+        """Makes the batch complete; raises what failed first in it. What no thread has begun, the caller does itself
+        instead of waiting idly."""
+        for future, share in zip(self.futures, self.shares, strict=True):
+            if future.cancel():
+                share()
+            else:
+                future.result()
+        self.futures, self.shares = [], []
 
     def stop(self) -> None:
         """Has the threads leave this batch alone, and waits for those that are at it."""
@@ -89,7 +96,10 @@ class Batch:
         for future in self.futures:
             if not future.cancel():
                 future.exception()
-        self.futures = []  # a future holds what failed, and that the frames up to the iterator: a cycle
+        self.futures, self.shares = (
+            [],
+            [],
+        )  # a future holds what failed, and that the frames up to the iterator: a cycle
 
 
 class Pipeline:
@@ -139,7 +149,8 @@ class Pipeline:
         batch, fill = self._make(cursor)
         n = len(batch.plan.records)
         share = max(1, min(8, -(-n // (2 * self._n_threads))))
-        batch.futures = [self._pool.submit(fill, i, min(n, i + share)) for i in range(0, n, share)]
+        batch.shares = [functools.partial(fill, i, min(n, i + share)) for i in range(0, n, share)]
+        batch.futures = [self._pool.submit(run) for run in batch.shares]
         self._batches.append(batch)
         return batch
 
