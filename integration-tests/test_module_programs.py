@@ -73,10 +73,10 @@ def test_the_perceptron_of_the_tutorial(mnist):
 @has_mnist
 @pytest.mark.slow
 def test_the_convolutional_network_of_the_tutorial(mnist):
-    result, log = run("module_digits", "lenet", "--epochs", 1, cwd=mnist)
+    result, log = run("module_digits", "lenet", "--epochs", 2, cwd=mnist)
     assert result["accuracy"] > 0.98
     assert result["predict"] == [10000, 10]
-    check_log(log, 1)
+    check_log(log, 2)
 
 
 @pytest.fixture(scope="module")
