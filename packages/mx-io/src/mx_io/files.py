@@ -218,7 +218,9 @@ def _numbers(file: str, dtype: Any) -> np.ndarray[Any, Any]:
     except ValueError:
         if np.dtype(dtype).kind not in "iu":
             raise
-        return np.loadtxt(file, delimiter=",", dtype="float64", ndmin=2).astype(dtype)  # whole numbers written as 1.0e+00
+        return np.loadtxt(file, delimiter=",", dtype="float64", ndmin=2).astype(
+            dtype
+        )  # whole numbers written as 1.0e+00
 
 
 # -- LibSVM ------------------------------------------------------------------------------------------------------------

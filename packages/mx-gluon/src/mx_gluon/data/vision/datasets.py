@@ -18,7 +18,15 @@ from mx_core.errors import RecordFileError
 from ...utils import _get_repo_file_url, check_sha1, data_dir, download
 from ..dataset import Dataset
 
-__all__ = ["CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "ImageFolderDataset", "ImageListDataset", "ImageRecordDataset"]
+__all__ = [
+    "CIFAR10",
+    "CIFAR100",
+    "MNIST",
+    "FashionMNIST",
+    "ImageFolderDataset",
+    "ImageListDataset",
+    "ImageRecordDataset",
+]
 
 
 class _DownloadedDataset(Dataset):
