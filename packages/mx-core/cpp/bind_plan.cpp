@@ -170,9 +170,20 @@ class PlanBuilder {
       p_.workspace_bytes = std::max(p_.workspace_bytes, s.kernel->p.workspace_bytes);
       p_.steps.push_back(std::move(s));
     }
-    p_.single = p_.steps.size() == 1 && p_.slots.empty() &&
-                in_order(p_.steps[0].in, p_.steps[0].n_in, 0, p_.inputs.size()) &&
-                in_order(p_.steps[0].out, p_.steps[0].n_out, p_.inputs.size(), p_.outputs.size());
+    find_makers();
+  }
+
+  void find_makers() {
+    if (p_.steps.size() != 1) return;
+    for (const Slot &slot : p_.slots)
+      if (slot.kind != Slot::kConst) return;
+    const Step &step = p_.steps[0];
+    p_.makers.assign(p_.outputs.size(), -1);
+    for (uint32_t k = 0; k < step.n_out; ++k) {
+      auto j = p_.indices[step.out + k] - static_cast<int32_t>(p_.inputs.size());
+      if (j >= 0 && static_cast<size_t>(j) < p_.outputs.size())
+        p_.makers[j] = static_cast<int32_t>(k);
+    }
   }
 
   void add_aliases(const py::sequence &aliases) {
@@ -228,12 +239,6 @@ class PlanBuilder {
       }
     }
     return {begin, static_cast<uint32_t>(p_.indices.size()) - begin};
-  }
-  bool in_order(uint32_t begin, uint32_t n, size_t first, size_t total) const {
-    if (n != total) return false;
-    for (uint32_t i = 0; i < n; ++i)
-      if (p_.indices[begin + i] != static_cast<int32_t>(first + i)) return false;
-    return true;
   }
   Plan &p_;
 };

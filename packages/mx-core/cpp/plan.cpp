@@ -224,11 +224,19 @@ bool same_memory(const Tensor &a, const Tensor &b) {
 // out= that overlaps an input the kernel may not overwrite gets fresh memory first, and a copy
 // after.
 bool needs_detour(const Plan &plan, const Tensor *const *ins, const Tensor &out, size_t j) {
-  for (size_t i = 0; i < plan.inputs.size(); ++i) {
-    if (!ins[i]->overlaps(out)) continue;
-    bool safe = plan.single && j < MX_MAX_OUTPUTS_INPLACE && i < 32 && same_memory(*ins[i], out) &&
-                (plan.steps[0].kernel->p.inplace[j] >> i & 1);
-    if (!safe) return true;
+  const int32_t k = plan.makers.empty() ? -1 : plan.makers[j];
+  if (k < 0 || k >= MX_MAX_OUTPUTS_INPLACE) {
+    for (size_t i = 0; i < plan.inputs.size(); ++i)
+      if (ins[i]->overlaps(out)) return true;
+    return false;
+  }
+  for (int32_t i : plan.written_inputs)
+    if (ins[i]->overlaps(out)) return true;
+  const Step &step = plan.steps[0];
+  for (uint32_t p = 0; p < step.n_in; ++p) {  // an input that no kernel reads may be overwritten
+    auto i = static_cast<size_t>(plan.indices[step.in + p]);
+    if (i >= plan.inputs.size() || !ins[i]->overlaps(out)) continue;
+    if (p >= 32 || !same_memory(*ins[i], out) || !(step.kernel->p.inplace[k] >> p & 1)) return true;
   }
   return false;
 }

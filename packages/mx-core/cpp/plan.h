@@ -69,8 +69,9 @@ struct Plan {
   size_t arena_bytes = 0, workspace_bytes = 0;  // workspace follows the arena in one block
   double cost_ns = 0;
   uint64_t random_blocks = 0;
-  bool single =
-      false;  // exactly one step that reads the inputs and writes the outputs in slot order
+  // For each output, the number of the only step's output that makes it: such a plan may write over
+  // its inputs where the kernel may. Empty if there are more steps, or views between.
+  std::vector<int32_t> makers;
   _object *graph = nullptr;  // Python's view of the plan, given back to compile_gradient
   std::vector<GradientPlan> gradients;
 

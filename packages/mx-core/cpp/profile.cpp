@@ -62,23 +62,25 @@ void profile_span(const std::string &name, const Device *device, int64_t begin, 
 }
 
 void bind_profile(py::module_ &m) {
-  m.def("set_profile", [](bool on) { return profiling.exchange(on); },
-        "Turns the recording of kernels on or off; returns what it was.");
-  m.def("take_profile",
-        [] {
-          std::vector<Span> taken;
-          int64_t missing;
-          {
-            std::lock_guard lock(mutex);
-            taken.swap(spans);
-            missing = std::exchange(lost, 0);
-          }
-          py::list out;
-          for (const Span &s : taken)
-            out.append(py::make_tuple(s.name, s.device, s.begin, s.end, s.thread, s.bytes));
-          return py::make_tuple(out, missing);
-        },
-        "([(name, device, begin ns, end ns, thread, bytes in use)], spans lost), and forgets them.");
+  m.def(
+      "set_profile", [](bool on) { return profiling.exchange(on); },
+      "Turns the recording of kernels on or off; returns what it was.");
+  m.def(
+      "take_profile",
+      [] {
+        std::vector<Span> taken;
+        int64_t missing;
+        {
+          std::lock_guard lock(mutex);
+          taken.swap(spans);
+          missing = std::exchange(lost, 0);
+        }
+        py::list out;
+        for (const Span &s : taken)
+          out.append(py::make_tuple(s.name, s.device, s.begin, s.end, s.thread, s.bytes));
+        return py::make_tuple(out, missing);
+      },
+      "([(name, device, begin ns, end ns, thread, bytes in use)], spans lost), and forgets them.");
 }
 
 }  // namespace mx

@@ -262,3 +262,32 @@ def test_schedules_log_their_changes_as_programs_parse_them(caplog):
         "Update[3]: Change learning rate to 1.00000e-01",
         "Update[5]: now learning rate arrived at 5.00000e-02, will not change in the future",
     ]
+
+
+def test_a_step_with_momentum_writes_over_its_weight_and_state_without_copies():
+    mx.profiler.dumps(reset=True)
+    weight, grad, momentum = (nd.ones((300, 300)) * scale for scale in (1, 0.5, 0))
+    views = weight[100:200], momentum[100:200]
+    mx.profiler.set_state("run")
+    nd.sgd_mom_update(weight, grad, momentum, lr=0.1, momentum=0.9, out=weight)
+    mx.profiler.set_state("stop")
+    assert "_copyto" not in mx.profiler.dumps(reset=True)
+    np.testing.assert_allclose(weight.asnumpy(), 0.95, rtol=1e-6)
+    np.testing.assert_allclose(views[0].asnumpy(), 0.95, rtol=1e-6)
+    np.testing.assert_allclose(views[1].asnumpy(), -0.05, rtol=1e-6)
+
+
+def test_a_step_into_another_of_its_arrays_is_right_too():
+    for target in ("grad", "momentum", "part"):
+        weight, grad, momentum = (nd.ones((4, 3)) * scale for scale in (1, 0.5, 2))
+        out = {"grad": grad, "momentum": momentum, "part": nd.zeros((4, 3))}[target]
+        nd.sgd_mom_update(weight, grad, momentum, lr=0.1, momentum=0.5, out=out)
+        np.testing.assert_allclose(out.asnumpy(), 1 + 0.5 * 2 - 0.05, rtol=1e-6)
+        np.testing.assert_allclose(weight.asnumpy(), 1)
+        if target != "momentum":
+            np.testing.assert_allclose(momentum.asnumpy(), 0.95, rtol=1e-6)
+    base = nd.arange(12).reshape((4, 3))
+    first, second = base[0:3], base[1:4]  # overlap by two rows
+    expected = first.asnumpy() + second.asnumpy()
+    nd.elemwise_add(first, second, out=second)
+    np.testing.assert_allclose(second.asnumpy(), expected)
