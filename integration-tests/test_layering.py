@@ -15,7 +15,7 @@ PACKAGES = Path(__file__).parent.parent / "packages"
 ALLOWED = {
     "mx_core": ("mx-core", {"numpy", "pluggy", "ml_dtypes"}),  # ml_dtypes: NumPy's bfloat16, only where it is there
     "mx_ops_cpu": ("mx-ops-cpu", {"mx_core", "numpy", "pluggy"}),
-    "mx_io": ("mx-io", {"mx_core", "numpy", "pluggy", "cv2"}),
+    "mx_io": ("mx-io", {"mx_core", "numpy", "pluggy", "cv2", "tqdm"}),  # tqdm: only where it is there
     "mx_gluon": ("mx-gluon", {"mx_core", "numpy", "pluggy"}),
     "mx_module": ("mx-module", {"mx_core", "numpy", "pluggy", "graphviz"}),  # graphviz: only where it is there
 }

@@ -308,8 +308,8 @@ def pack(header: Any, s: bytes) -> bytes:
         raise ParameterError(msg) from error
 
 
-def unpack(s: bytes) -> tuple[Any, bytes]:
-    """(header, body) of a record's payload; ``pack`` undone. An array label is float32.
+def unpack(s: Any) -> tuple[Any, Any]:
+    """(header, body) of a record's payload; ``pack`` undone. An array label is float32; body is of the type of ``s``.
 
     Raises RecordFileError when the payload is too short for its header.
     """

@@ -25,7 +25,7 @@ class Sample:
 
     id: int
     label: np.ndarray[Any, Any]
-    body: bytes
+    body: bytes | memoryview
     place: str
 
 
@@ -135,7 +135,7 @@ class RecordSource:
             msg = f"{place}: the file ends there. The index is of another file; rebuild it: mx-rec index"
             raise RecordFileError(msg)
         try:
-            header, body = unpack(found[0])
+            header, body = unpack(memoryview(found[0]))  # whose slice is no copy
         except RecordFileError as error:
             msg = f"{place}: {error}"
             raise RecordFileError(msg) from error
