@@ -1,34 +1,22 @@
 // Convolution of images with few channels (the first layer of a network) and its weight gradient,
-// for AVX-512, directly on MXNet's arrays: oneDNN pads channels and filters to its blocks and spends
-// more time on reordering such outputs than on arithmetic. A row of outputs, or of their gradients,
-// is a few vectors; four filters share every vector of the image.
-#include <immintrin.h>
-
+// for AVX-512, directly on MXNet's arrays: oneDNN pads channels and filters to its blocks and
+// spends more time on reordering such outputs than on arithmetic. A row of outputs, or of their
+// gradients, is a few vectors; four filters share every vector of the image.
 #include <algorithm>
 #include <vector>
 
+#include "avx512.h"
 #include "convolution.h"
 #include "families.h"
 #include "in_float32.h"
 #include "parallel.h"
 
-// Arrays of vectors stay in registers only if the loops over them are unrolled early.
-#define MX_UNROLLED _Pragma("GCC unroll 8")
-#define MX_AVX512 __attribute__((target("arch=x86-64-v4")))
-
 namespace mx::cpu {
 namespace {
 
-constexpr int64_t kLanes = 16;    // floats of a vector
-constexpr int64_t kFilters = 4;   // that run side by side
-constexpr int64_t kMostWide = 6;  // columns of a kernel whose sums fit the registers for four filters
-
-int64_t whole(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
-
-bool has_avx512() {
-  static const bool has = __builtin_cpu_supports("x86-64-v4");
-  return has;
-}
+constexpr int64_t kFilters = 4;  // that run side by side
+constexpr int64_t kMostWide =
+    6;  // columns of a kernel whose sums fit the registers for four filters
 
 // The geometry with its padded image: rows that every vector of outputs can read in full.
 struct FewShape {
@@ -40,8 +28,8 @@ struct FewShape {
     require_dtype(sig, MX_FLOAT32);
     const ConvolutionShape& s = conv;
     const auto ones = [](const Shape& x) { return x == Shape(2, 1); };
-    if (!has_avx512() || s.size.size() != 2 || s.groups != 1 || !ones(s.stride) || !ones(s.dilate) ||
-        s.is_empty())
+    if (!has_avx512() || s.size.size() != 2 || s.groups != 1 || !ones(s.stride) ||
+        !ones(s.dilate) || s.is_empty())
       throw Unsupported("only plain convolutions of images, with AVX-512");
     const int64_t width = s.out_size[1];
     if (s.channels > 3 || s.filters < kFilters || s.kernel[1] > kMostWide || s.kernel_size() < 4 ||
@@ -63,10 +51,6 @@ struct FewShape {
   double cost_ns() const { return 1000 + conv.flops() / 60.0; }
 };
 
-MX_AVX512 inline __mmask16 mask_of(int64_t left) {
-  return left >= kLanes ? __mmask16(0xffff) : __mmask16((1u << left) - 1);
-}
-
 // ---- forward ------------------------------------------------------------------------------------
 
 // Outputs of up to four filters at up to 2 vectors of a row. offsets: of each tap in the image;
@@ -77,9 +61,8 @@ MX_AVX512 inline void forward_vectors(const float* x, const int64_t* offsets, in
                                       int64_t plane, int64_t filters, __mmask16 last) {
   __m512 sum[kFilters][vectors];
   MX_UNROLLED
-  for (int f = 0; f < kFilters; ++f)
-    MX_UNROLLED
-    for (int v = 0; v < vectors; ++v) sum[f][v] = _mm512_set1_ps(bias[f]);
+  for (int f = 0; f < kFilters; ++f) MX_UNROLLED
+  for (int v = 0; v < vectors; ++v) sum[f][v] = _mm512_set1_ps(bias[f]);
   for (int64_t t = 0; t < taps; ++t, weight += kFilters) {
     const float* at = x + offsets[t];
     __m512 value[vectors];
@@ -93,11 +76,10 @@ MX_AVX512 inline void forward_vectors(const float* x, const int64_t* offsets, in
     }
   }
   MX_UNROLLED
-  for (int f = 0; f < filters; ++f)
-    MX_UNROLLED
-    for (int v = 0; v < vectors; ++v)
-      _mm512_mask_storeu_ps(out + f * plane + v * kLanes,
-                            v + 1 == vectors ? last : __mmask16(0xffff), sum[f][v]);
+  for (int f = 0; f < filters; ++f) MX_UNROLLED
+  for (int v = 0; v < vectors; ++v)
+    _mm512_mask_storeu_ps(out + f * plane + v * kLanes, v + 1 == vectors ? last : __mmask16(0xffff),
+                          sum[f][v]);
 }
 
 struct FewForward {
@@ -121,8 +103,7 @@ struct FewForward {
         shape.pad_image(data + i * s.channels * s.spatial_size(), image.data());
         for (int64_t b = 0; b < shape.blocks; ++b)
           filters_of(image.data(), offsets.data(), taps, weight.data() + b * taps * kFilters,
-                     bias.data() + b * kFilters,
-                     out + i * outputs + b * kFilters * s.spatial_out(),
+                     bias.data() + b * kFilters, out + i * outputs + b * kFilters * s.spatial_out(),
                      std::min(kFilters, s.filters - b * kFilters));
       }
     });
@@ -172,16 +153,14 @@ MX_AVX512 void weight_row(const float* x, int64_t line, const float* dy, int64_t
                           int64_t height, int64_t width, __m512* sums) {
   __m512 sum[kFilters][columns];
   MX_UNROLLED
-  for (int f = 0; f < kFilters; ++f)
-    MX_UNROLLED
-    for (int k = 0; k < columns; ++k) sum[f][k] = sums[f * columns + k];
+  for (int f = 0; f < kFilters; ++f) MX_UNROLLED
+  for (int k = 0; k < columns; ++k) sum[f][k] = sums[f * columns + k];
   for (int64_t h = 0; h < height; ++h, x += line, dy += width) {
     for (int64_t w = 0; w < width; w += kLanes) {
       const __mmask16 mask = mask_of(width - w);
       __m512 head[kFilters];
       MX_UNROLLED
-      for (int f = 0; f < kFilters; ++f)
-        head[f] = _mm512_maskz_loadu_ps(mask, dy + f * plane + w);
+      for (int f = 0; f < kFilters; ++f) head[f] = _mm512_maskz_loadu_ps(mask, dy + f * plane + w);
       MX_UNROLLED
       for (int k = 0; k < columns; ++k) {
         const __m512 value = _mm512_maskz_loadu_ps(mask, x + w + k);
@@ -191,28 +170,8 @@ MX_AVX512 void weight_row(const float* x, int64_t line, const float* dy, int64_t
     }
   }
   MX_UNROLLED
-  for (int f = 0; f < kFilters; ++f)
-    MX_UNROLLED
-    for (int k = 0; k < columns; ++k) sums[f * columns + k] = sum[f][k];
-}
-
-// The lanes' sums of one plane.
-MX_AVX512 inline __m512 plane_sum(const float* dy, int64_t plane) {
-  __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-  for (int64_t i = 0; i < plane; i += 2 * kLanes) {
-    sum[0] = _mm512_add_ps(sum[0], _mm512_maskz_loadu_ps(mask_of(plane - i), dy + i));
-    if (plane - i > kLanes)
-      sum[1] = _mm512_add_ps(
-          sum[1], _mm512_maskz_loadu_ps(mask_of(plane - i - kLanes), dy + i + kLanes));
-  }
-  return _mm512_add_ps(sum[0], sum[1]);
-}
-
-MX_AVX512 inline float lane_sum(const __m512& lanes) {
-  float values[kLanes], sum = 0;
-  _mm512_storeu_ps(values, lanes);
-  for (float value : values) sum += value;
-  return sum;
+  for (int f = 0; f < kFilters; ++f) MX_UNROLLED
+  for (int k = 0; k < columns; ++k) sums[f * columns + k] = sum[f][k];
 }
 
 using WeightRow = void (*)(const float*, int64_t, const float*, int64_t, int64_t, int64_t, __m512*);

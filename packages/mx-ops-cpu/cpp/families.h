@@ -23,6 +23,7 @@ std::vector<mx_kernel> matmul_kernels();
 std::vector<mx_kernel> linalg_kernels();
 std::vector<mx_kernel> convolution_kernels();
 std::vector<mx_kernel> few_channel_kernels();
+std::vector<mx_kernel> image_batch_kernels();
 std::vector<mx_kernel> pooling_kernels();
 std::vector<mx_kernel> normalization_kernels();
 std::vector<mx_kernel> layer_norm_kernels();
