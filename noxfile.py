@@ -218,6 +218,42 @@ def sanitize(session: nox.Session) -> None:
 
 
 @nox.session
+def asan(session: nox.Session) -> None:
+    """Optional: edge inputs for every operator, 200 each, under AddressSanitizer and UBSan; builds both native packages.
+
+    Arguments after -- replace ``--cases 200`` (see ``python -m mx_core.testing_edges --help``). About an hour."""
+    compiler = os.environ.get("CXX", "g++")
+    preload = [library_of(session, compiler, name) for name in ("libasan.so", "libstdc++.so.6")]
+    place = WHEELHOUSE / "asan"
+    shutil.rmtree(place, ignore_errors=True)
+    build = {
+        "CXXFLAGS": "-O1 -g1 -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all",
+        "SKBUILD_CMAKE_BUILD_TYPE": "None", "SKBUILD_INSTALL_STRIP": "false",
+        "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 2),
+        **({"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"} if shutil.which("ccache") else {}),
+    }  # fmt: skip
+    folders = [str(folder_of(package)) for package in ("mx-core", "mx-ops-cpu")]
+    session.run(
+        "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(place), *folders, env=build
+    )
+    session.install("--quiet", "--force-reinstall", *map(str, place.glob("*.whl")))
+    run = {
+        "LD_PRELOAD": " ".join(preload), "OMP_NUM_THREADS": "2",
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=2048",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    }  # fmt: skip
+    session.run("python", "-m", "mx_core.testing_edges", *(session.posargs or ("--cases", "200")), env=run)
+
+
+def library_of(session: nox.Session, compiler: str, name: str) -> str:
+    """The path of a library of the compiler's; skips the session where it has none."""
+    found = str(session.run(compiler, f"-print-file-name={name}", silent=True, external=True)).strip()
+    if not Path(found).is_absolute():
+        session.skip(f"{compiler} has no {name}")
+    return found
+
+
+@nox.session
 def oracle(session: nox.Session) -> None:
     """Optional: every operator beside Apache MXNet 1.9.1, which goes into an environment of its own."""
     env = install(session, tools=TEST_TOOLS)

@@ -177,8 +177,8 @@ struct Layer {
             static_cast<T>(params.number("clip_max", HUGE_VAL))};
     if (gates.ndim != 3 || weight.ndim != 2)
       throw std::invalid_argument("expects (t, n, g h) gates");
-    t = gates.shape[0];
     n = gates.shape[1];
+    t = n > 0 ? gates.shape[0] : 0;  // however many steps of no rows are none
     h = gates.shape[2] / g;
     p = weight.shape[1];
   }

@@ -57,6 +57,13 @@ def test_element_types(dtype):
     check(narrow, dtype, wide.astype("float64"), factor=4 if dtype != "float64" else 1e6)
 
 
+@pytest.mark.parametrize("mode", ["lstm", "gru", "rnn_tanh"])
+def test_any_number_of_steps_of_no_rows_takes_no_time(mode):
+    _, outputs = recurrent(mode, 1 << 40, 0, 3)
+    assert all(output.size == 0 for output in outputs)
+
+
+
 def test_lengths_of_any_value():
     states = recurrent("gru", 3, 3, 4, lengths=[-(2**31), 2**31 - 1, 2])[1][0]
     np.testing.assert_array_equal(states[2, 2], states[1, 2])

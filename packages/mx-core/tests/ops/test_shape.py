@@ -142,3 +142,5 @@ def test_an_axis_without_elements_splits_into_a_bounded_number_of_parts():
     assert [part.shape for part in mx.nd.split(mx.nd.zeros((0, 3)), num_outputs=2, axis=0)] == [(0, 3)] * 2
     with pytest.raises(ShapeError, match="splits into at most 1024 parts, got 1099511627776"):
         mx.nd.split(mx.nd.zeros((0, 3)), num_outputs=1 << 40, axis=0)
+    with pytest.raises(ShapeError, match="splits into at most 1048576 parts, got 2147483648"):
+        mx.nd.split(mx.nd.zeros((0, 1 << 40)), num_outputs=1 << 31, axis=1)

@@ -27,8 +27,8 @@ IntTuple = tuple[int, ...]
 # The kernel name of compositions whose own name belongs to a kernel that wants normalised parameters: no kernel has it.
 COMPOSED = "(composed)"
 
-# An axis without elements can be split into any number of parts; this many are enough.
-MOST_EMPTY_PARTS = 1024
+# Parts that an axis can be split into: of one without elements, and of any.
+MOST_EMPTY_PARTS, MOST_PARTS = 1 << 10, 1 << 20
 
 
 def normal_axis(name: str, axis: int, ndim: int) -> int:
@@ -194,8 +194,9 @@ def split_bounds(name: str, size: int, sections: int, indices: IntTuple = ()) ->
         if size % sections:
             msg = f"[{name}] an axis of size {size} does not split into {sections} equal parts"
             raise ShapeError(msg)
-        if sections > max(size, MOST_EMPTY_PARTS):
-            msg = f"[{name}] an axis of size {size} splits into at most {MOST_EMPTY_PARTS} parts, got {sections}"
+        most = min(max(size, MOST_EMPTY_PARTS), MOST_PARTS)
+        if sections > most:
+            msg = f"[{name}] an axis of size {size} splits into at most {most} parts, got {sections}"
             raise ShapeError(msg)
         part = size // sections
         return [(i * part, (i + 1) * part) for i in range(sections)]
