@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from mx_core import ndarray as nd
-from mx_core.data import DataBatch, DataDesc, DataIter
+from mx_core.data import DataBatch, DataDesc
 from mx_core.errors import MXNetError, ParameterError, RecordFileError
 
 from .._opencv import cv2
+from ..files import MXDataIter
 from .augment import DefaultAugmenter, is_random
 from .draws import Draws, draws_of_batch
 from .normalize import Normalizer, load_mean_image, save_mean_image
@@ -27,7 +28,7 @@ __all__ = ["ImageRecordInt8Iter", "ImageRecordIter", "ImageRecordUInt8Iter", "Re
 _PNG = b"\x89PNG"
 
 
-class RecordIter(DataIter, ABC):
+class RecordIter(MXDataIter, ABC):
     """Base of the iterators over record files: parameters, the pipeline, epochs and their state."""
 
     _table: dict[str, Parameter] = IMAGE
