@@ -430,7 +430,8 @@ int array_getbuffer(PyObject *o, Py_buffer *view, int flags) {
       strides[i] = step;
       step *= shape[i];
     }
-    ++t.chunk->version;  // the holder may write
+    // NumPy looks through such a buffer without asking for one to write to.
+    if (flags & PyBUF_WRITABLE) ++t.chunk->version;
     *view = {};
     view->obj = Py_NewRef(o);
     view->buf = t.data();

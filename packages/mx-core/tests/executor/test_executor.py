@@ -306,3 +306,18 @@ def test_two_arguments_of_one_name():
     assert exe.forward()[0].asnumpy().tolist() == [3, 3]
     with pytest.raises(mx.MXNetError, match="Duplicate names detected"):
         _ = exe.arg_dict
+
+
+def test_a_graph_without_arguments_runs_where_it_is_bound():
+    exe = (mx.sym.zeros((2, 3)) + 1).bind(mx.cpu(1), {})
+    y = exe.forward()[0]
+    assert y.context == mx.cpu(1)
+    assert y.asnumpy().tolist() == [[1] * 3] * 2
+
+
+def test_looking_at_outputs_before_backward():
+    exe = mx.sym.SoftmaxOutput(mx.sym.var("x"), name="softmax").simple_bind(mx.cpu(), x=(2, 3))
+    y = exe.forward(is_train=True)[0]
+    assert np.asarray(y.asnumpy()).shape == np.array(y).shape == (2, 3)
+    exe.backward()
+    np.testing.assert_allclose(exe.grad_dict["x"].asnumpy().sum(1), 0, atol=1e-6)

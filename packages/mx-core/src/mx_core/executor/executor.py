@@ -65,6 +65,7 @@ class Executor:
                 self._variables.append((handle, grad, req))
         self._handles = handles
         self._out_types = list(out_types)
+        self._arg_dict: dict[str, Any] | None = None
         self._buffers: list[Any] | None = None
         self._outputs: list[Any] | None = None
         self._heads: list[Any] | None = None  # the recorded outputs of the last forward
@@ -114,7 +115,7 @@ class Executor:
         self._heads = None  # frees what the last forward kept, before this one needs memory
         was_recording, was_training = _core.set_recording(record), _core.set_training(is_train)
         try:
-            made = runner(self._handles, self._output_arrays(runner))
+            made = runner(self._handles, self._output_arrays(runner), self._ctx)
         finally:
             _core.set_recording(was_recording)
             _core.set_training(was_training)
@@ -245,7 +246,9 @@ class Executor:
     @property
     def arg_dict(self) -> dict[str, Any]:
         """Argument name -> array. Raises ParameterError when two arguments have one name."""
-        return _by_name(self._runner.argument_names, self.arg_arrays)
+        if self._arg_dict is None:
+            self._arg_dict = _by_name(self._runner.argument_names, self.arg_arrays)
+        return self._arg_dict
 
     @property
     def grad_dict(self) -> dict[str, Any]:

@@ -72,11 +72,15 @@ class Runner:
         """Names of the auxiliary states."""
         return [node.name for node in self.states]
 
-    def __call__(self, arrays: Sequence[Any], out: list[Any] | None = None) -> list[Any]:
-        """The outputs. out: arrays to write them to; a graph that runs in pieces makes new ones."""
+    def __call__(self, arrays: Sequence[Any], out: list[Any] | None = None, ctx: Any = None) -> list[Any]:
+        """The outputs. out: arrays to write them to; a graph that runs in pieces makes new ones. ctx: where a graph
+        without inputs runs."""
         if self._call is None:
             return self._run_pieces(arrays)
-        result = self._call(*arrays) if out is None else self._call(*arrays, out=out)
+        options = {} if out is None else {"out": out}
+        if not arrays:
+            options["ctx"] = ctx
+        result = self._call(*arrays, **options)
         return result if result.__class__ is list else [result]
 
     def _run_pieces(self, arrays: Sequence[Any]) -> list[Any]:
