@@ -131,7 +131,7 @@ def runner_of(symbol: Symbol, place: Callable[[SymbolNode], Any] | None = None, 
     identity = (*[(id(node), number) for node, number in symbol._outputs], key)
     runner = _runners.get(identity)
     if runner is None:
-        runner = Runner(symbol, place)
+        runner = Runner(symbol, place, f"graph {symbol._outputs[0][0].name}")
         if runner.op is not None:
             _runners[identity] = runner
     return runner
