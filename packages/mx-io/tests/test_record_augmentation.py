@@ -286,3 +286,20 @@ def test_contrast_and_illumination_of_the_normalized_image(colors):
     np.testing.assert_allclose(found[:, 0] - found[:, 2], 37.5, atol=1e-4)
     found = color(colors, max_random_contrast=0.3, scale=0.5, **common)
     assert is_uniform(found[:, 0] / 47.5, 0.7, 1.3)
+
+
+@pytest.mark.parametrize("sizes", [(60, 75), (61, 83), (375, 500), (90, 50)])
+def test_scaling_only_the_window_that_is_kept_changes_nothing_that_shows(tmp_path, sizes):
+    rng = np.random.RandomState(0)
+    coarse = rng.randint(0, 255, (sizes[0] // 12 + 1, sizes[1] // 12 + 1, 3))
+    smooth = np.kron(coarse, np.ones((12, 12, 1)))[: sizes[0], : sizes[1]].astype("uint8")
+    path = make_file(tmp_path / "a.rec", [smooth] * 20)
+    found = []
+    for windowed in (True, False):
+        iterator = mx.io.ImageRecordIter(
+            path_imgrec=path, data_shape=(3, 24, 30), batch_size=20, resize=44, rand_crop=True, seed=3
+        )
+        iterator._worker._augmenters[0]._windowed = windowed
+        found.append(iterator.next().data[0].asnumpy())
+    assert len({tuple(image[:, 0, 0]) for image in found[0]}) > 3
+    assert np.abs(found[0] - found[1]).mean() < 1

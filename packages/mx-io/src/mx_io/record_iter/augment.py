@@ -14,6 +14,7 @@ from mx_core.errors import ParameterError
 
 from .._opencv import cv2
 from .draws import Draws
+from .window import scaled_window
 
 __all__ = ["DefaultAugmenter", "color_by_hls", "interpolation", "is_random"]
 
@@ -67,6 +68,9 @@ class DefaultAugmenter:
         self._color = bool(p.brightness or p.contrast or p.saturation or p.hue)
         self._hls = bool(p.random_h or p.random_s or p.random_l)
         self._sized_crop = p.max_crop_size != -1 or p.min_crop_size != -1
+        self._windowed = p.inter_method == 1 and not (
+            self._affine or p.pad or self._sized_crop or p.random_resized_crop
+        )
         if p.random_resized_crop and (
             self._sized_crop or p.rand_crop or (p.min_random_scale, p.max_random_scale) != (1, 1)
         ):
@@ -94,12 +98,19 @@ class DefaultAugmenter:
         """The changed image."""
         p = self._p
         if p.resize > 0:
-            image = self._shorter_edge(image, draws)
+            size = self._shorter_edge(*image.shape[:2])
+            if self._windowed and self._shrinks(image.shape[:2], size):
+                image = scaled_window(image, size, self._place(*size, draws), (self._height, self._width))
+                return self._recolored(image, draws)
+            image = self._resized(image, *size, draws)
         if self._affine:
             image = self._transform(image, draws)
         if p.pad:
             image = cv2().copyMakeBorder(image, p.pad, p.pad, p.pad, p.pad, cv2().BORDER_CONSTANT, value=self._fill)
-        image = self._crop(image, draws)
+        return self._recolored(self._crop(image, draws), draws)
+
+    def _recolored(self, image: np.ndarray[Any, Any], draws: Draws) -> np.ndarray[Any, Any]:
+        p = self._p
         if image.ndim == 3 and image.shape[2] == 3:
             if self._color:
                 image = self._jitter(image, draws)
@@ -115,12 +126,15 @@ class DefaultAugmenter:
         method = interpolation(self._p.inter_method, *image.shape[:2], height, width, draws)
         return cv2().resize(image, (width, height), interpolation=method)  # type: ignore[no-any-return]
 
-    def _shorter_edge(self, image: np.ndarray[Any, Any], draws: Draws) -> np.ndarray[Any, Any]:
-        height, width = image.shape[:2]
+    def _shorter_edge(self, height: int, width: int) -> tuple[int, int]:
+        """The size of an image whose shorter edge is scaled to ``resize``."""
         edge = self._p.resize
-        if height > width:
-            return self._resized(image, edge * height // width, edge, draws)
-        return self._resized(image, edge, edge * width // height, draws)
+        return (edge * height // width, edge) if height > width else (edge, edge * width // height)
+
+    def _shrinks(self, shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+        """Whether an image of this shape is scaled down, and then cropped."""
+        down = size[0] < shape[0] and size[1] < shape[1]
+        return down and self._height <= size[0] and self._width <= size[1] and size != (self._height, self._width)
 
     def _ratio(self, draws: Draws) -> float:
         p = self._p
@@ -162,7 +176,8 @@ class DefaultAugmenter:
                     f"an image of {height} x {width} is smaller than max_crop_size = {p.max_crop_size}; set resize"
                 )
             edge = draws.integer(p.min_crop_size, p.max_crop_size)
-            return self._resized(self._place(image, edge, edge, draws), self._height, self._width, draws)
+            y, x = self._somewhere(height - edge, width - edge, draws)
+            return self._resized(image[y : y + edge, x : x + edge], self._height, self._width, draws)
         return self._plain_crop(image, draws)
 
     def _plain_crop(self, image: np.ndarray[Any, Any], draws: Draws) -> np.ndarray[Any, Any]:
@@ -173,13 +188,15 @@ class DefaultAugmenter:
         height, width = image.shape[:2]
         if width < self._width:
             image = self._resized(image, int(self._width / width * height), self._width, draws)
-        return self._place(image, self._height, self._width, draws)
+        y, x = self._place(*image.shape[:2], draws)
+        return image[y : y + self._height, x : x + self._width]
 
-    def _place(self, image: np.ndarray[Any, Any], height: int, width: int, draws: Draws) -> np.ndarray[Any, Any]:
-        """A part of the image of this size, from the middle or a random place."""
-        y, x = image.shape[0] - height, image.shape[1] - width
-        y, x = (draws.integer(0, y), draws.integer(0, x)) if self._p.rand_crop else (y // 2, x // 2)
-        return image[y : y + height, x : x + width]
+    def _place(self, height: int, width: int, draws: Draws) -> tuple[int, int]:
+        """Where, in an image of this size, a crop of data_shape begins: in the middle or at random."""
+        return self._somewhere(height - self._height, width - self._width, draws)
+
+    def _somewhere(self, y: int, x: int, draws: Draws) -> tuple[int, int]:
+        return (draws.integer(0, y), draws.integer(0, x)) if self._p.rand_crop else (y // 2, x // 2)
 
     def _area_crop(self, image: np.ndarray[Any, Any], draws: Draws) -> np.ndarray[Any, Any]:
         """A random area and aspect ratio at a random place; after 10 vain attempts, a crop of data_shape."""
