@@ -291,3 +291,20 @@ def test_a_step_into_another_of_its_arrays_is_right_too():
     expected = first.asnumpy() + second.asnumpy()
     nd.elemwise_add(first, second, out=second)
     np.testing.assert_allclose(second.asnumpy(), expected)
+
+
+OPTIMIZERS = (
+    "sgd nag signum lars lbsgd dcasgd adam adamax nadam rmsprop adagrad adadelta ftrl ftml lamb groupadagrad".split()
+)
+
+
+@pytest.mark.filterwarnings("ignore:Accumulating with float16")
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_weights_of_other_types_keep_their_type(name, dtype):
+    updater = mx.optimizer.get_updater(mx.optimizer.create(name))
+    weight = nd.ones((3, 2), dtype=dtype)
+    for _ in range(2):
+        updater(0, nd.ones((3, 2), dtype=dtype), weight)
+    assert str(np.dtype(weight.dtype)) == dtype
+    assert (weight.asnumpy() <= 1).all()

@@ -289,8 +289,8 @@ class LAMB(Optimizer):
         self.bias_correction = bias_correction
 
     def create_state(self, index: Any, weight: Any) -> Any:
-        """(m, v), zero at first; float32."""
-        return tuple(nd.zeros(weight.shape, ctx=weight.context, dtype="float32") for _ in range(2))
+        """(m, v), zero at first."""
+        return (_zeros_like(weight), _zeros_like(weight))
 
     def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """One step."""
