@@ -61,19 +61,41 @@ double gamma_sample(PhiloxStream& random, double alpha, double beta) {
 
 // Transformed rejection: Hörmann, "The transformed rejection method for generating Poisson random
 // variables", 1993 (PTRS).
+struct PoissonTable {
+  double mean = 0, a = 0, b = 0, v_r = 0, log_mean = 0, log_inverse_alpha = 0;
+  PoissonTable() = default;
+  explicit PoissonTable(double of) : mean(of) {
+    b = 0.931 + 2.53 * std::sqrt(mean);
+    a = -0.059 + 0.02483 * b;
+    v_r = 0.9277 - 3.6224 / (b - 2);
+    log_mean = std::log(mean);
+    log_inverse_alpha = std::log(1.1239 + 1.1328 / (b - 3.4));
+  }
+};
+
+double log_factorial(double k) {
+  static const std::vector<double> small = [] {
+    std::vector<double> values(256);
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = special::log_gamma(static_cast<double>(i) + 1);
+    return values;
+  }();
+  return k < static_cast<double>(small.size()) ? small[static_cast<size_t>(k)]
+                                               : special::log_gamma(k + 1);
+}
+
 double poisson_by_rejection(PhiloxStream& random, double mean) {
-  const double root = std::sqrt(mean), log_mean = std::log(mean);
-  const double b = 0.931 + 2.53 * root, a = -0.059 + 0.02483 * b;
-  const double log_inverse_alpha = std::log(1.1239 + 1.1328 / (b - 3.4));
-  const double v_r = 0.9277 - 3.6224 / (b - 2);
+  static thread_local PoissonTable last;  // samples mostly share their mean
+  if (last.mean != mean) last = PoissonTable(mean);
+  const PoissonTable t = last;
   for (;;) {
     const double u = random.uniform() - 0.5, v = random.uniform();
     const double us = 0.5 - std::fabs(u);
-    const double k = std::floor((2 * a / us + b) * u + mean + 0.43);
-    if (us >= 0.07 && v <= v_r) return k;
+    const double k = std::floor((2 * t.a / us + t.b) * u + mean + 0.43);
+    if (us >= 0.07 && v <= t.v_r) return k;
     if (!(k >= 0) || (us < 0.013 && v > us)) continue;
-    if (std::log(v) + log_inverse_alpha - std::log(a / (us * us) + b) <=
-        k * log_mean - mean - special::log_gamma(k + 1))
+    if (std::log(v) + t.log_inverse_alpha - std::log(t.a / (us * us) + t.b) <=
+        k * t.log_mean - mean - log_factorial(k))
       return k;
   }
 }

@@ -121,7 +121,10 @@ MX_INLINE float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
 
 MX_INLINE float tanh(float x) {
   const float magnitude = abs(x) > 10.0f ? 10.0f : abs(x);
-  const float t = expm1(magnitude + magnitude);
+  // expm1(2 |x|) as above, of an argument that needs no limits: at most 20.
+  const ExpParts e = exp_parts(magnitude + magnitude);
+  const float scale = power_of_two(e.n);
+  const float t = scale * e.expm1 + (scale - 1.0f);
   return with_sign(t / (t + 2.0f), x);
 }
 
