@@ -243,3 +243,20 @@ def test_an_error_in_the_users_code_comes_with_its_place():
         y.backward()
         x.grad.wait_to_read()
     assert any(entry.name == "backward" and entry.path.name == "test_custom_operator.py" for entry in caught.traceback)
+
+
+@pytest.mark.parametrize("answer", [([[2]],), ([[2]], [[2]], [[2]]), ([[2]], []), 3])
+def test_an_inference_of_wrong_lengths_is_named(answer):
+    @mx.operator.register("wrong_inference")
+    class Property(mx.operator.CustomOpProp):
+        def infer_shape(self, in_shape):
+            return answer
+
+    for call in (
+        lambda: mx.nd.Custom(mx.nd.ones((2,)), op_type="wrong_inference"),
+        lambda: mx.sym.Custom(mx.sym.Variable("x"), op_type="wrong_inference").infer_shape(x=(2,)),
+    ):
+        with pytest.raises(
+            mx.MXNetError, match="infer_shape must return lists for 1 inputs, 1 outputs and 0 auxiliary"
+        ):
+            call()

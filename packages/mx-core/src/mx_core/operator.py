@@ -259,14 +259,28 @@ def _arrange(op_type: str, names: list[str], positional: Sequence[Any], by_name:
     return [given[name] for name in names]
 
 
+def inferred(op_type: str, prop: CustomOpProp, method: str, given: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    """(of inputs, of outputs, of states): what a property's infer_shape or infer_type makes of its inputs'.
+
+    States may be left out. Raises ShapeError where the lists do not have the lengths of the property's names.
+    """
+    answer = getattr(prop, method)(given)
+    lists = [*answer, []][:3] if isinstance(answer, (list, tuple)) and len(answer) in (2, 3) else []
+    wanted = (len(prop.list_arguments()), len(prop.list_outputs()), len(prop.list_auxiliary_states()))
+    lengths = tuple(len(part) if isinstance(part, (list, tuple)) else -1 for part in lists)
+    if lengths[:2] != wanted[:2] or (lengths[2] != wanted[2] and len(answer) == 3):
+        msg = (
+            f"[Custom {op_type}] {method} must return lists for {wanted[0]} inputs, {wanted[1]} outputs and {wanted[2]} "
+            f"auxiliary states, got {answer!r}"
+        )
+        raise ShapeError(msg)
+    return list(lists[0]), list(lists[1]), list(lists[2])
+
+
 def _infer(op_type: str, prop: CustomOpProp, args: list[Any], aux: list[Any]) -> list[tuple[tuple[int, ...], int]]:
     """Shape and type flag of every output; checks the inputs against what the property wants."""
-    shapes = [*prop.infer_shape([list(array.shape) for array in args]), ()][:3]
-    kinds = [*prop.infer_type([array.dtype for array in args]), ()][:3]
-    count = len(prop.list_outputs())
-    if len(shapes[1]) != count or len(kinds[1]) != count:
-        msg = f"[Custom {op_type}] infer_shape and infer_type must give {count} outputs"
-        raise ShapeError(msg)
+    shapes = inferred(op_type, prop, "infer_shape", [list(array.shape) for array in args])
+    kinds = inferred(op_type, prop, "infer_type", [array.dtype for array in args])
     for name, array, shape in zip(prop.list_arguments(), args, shapes[0], strict=True):
         if tuple(shape) != array.shape:
             msg = f"[Custom {op_type}] {name} must have shape {tuple(shape)}, got {array.shape}"

@@ -66,17 +66,19 @@ class _Custom(OpDef):
 
     def infer_node(self, node: SymbolNode, inputs: list[Any], outputs: list[Any]) -> tuple[list[Any], list[Any]]:
         """What the property infers from the inputs, once the first is known."""
-        prop = property_of(node.given)
+        from ..operator import inferred
+
+        prop, op_type = property_of(node.given), node.given["op_type"]
         count = node.params["n_arguments"]
         args = inputs[:count]
         in_shapes, out_shapes, aux_shapes = [None] * count, [None] * len(outputs), [None] * (len(inputs) - count)
         if args and args[0][1] is not None and -1 not in args[0][1]:
             given = [list(shape) if shape is not None and -1 not in shape else [] for _, shape in args]
-            in_shapes, out_shapes, aux_shapes = [*prop.infer_shape(given), []][:3]
+            in_shapes, out_shapes, aux_shapes = inferred(op_type, prop, "infer_shape", given)
         in_kinds, out_kinds, aux_kinds = [None] * count, [None] * len(outputs), [None] * (len(inputs) - count)
         if args and args[0][0] is not None:
             kinds = [None if flag is None else dtypes.numpy_of(flag).type for flag, _ in args]
-            in_kinds, out_kinds, aux_kinds = [*prop.infer_type(kinds), []][:3]
+            in_kinds, out_kinds, aux_kinds = inferred(op_type, prop, "infer_type", kinds)
         in_types = [_kind(s, k) for s, k in zip([*in_shapes, *aux_shapes], [*in_kinds, *aux_kinds], strict=False)]
         return in_types, [_kind(s, k) for s, k in zip(out_shapes, out_kinds, strict=True)]
 
