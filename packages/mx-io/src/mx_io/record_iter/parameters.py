@@ -188,7 +188,7 @@ AUGMENTATION = {
 
 IMAGE = {**COMMON, **AUGMENTATION, **NORMALIZATION}
 
-_ones, _zeros = _numbers(_float(0)), _numbers(_float(0))
+_nonnegative = _numbers(_float(0))
 
 DETECTION = {
     **{name: value for name, value in COMMON.items() if name != "seed_aug"},
@@ -200,16 +200,16 @@ DETECTION = {
     "label_pad_value": Parameter(-1.0, _float(), "what labels are padded with"),
     "rand_crop_prob": Parameter(0.0, _float(0, 1), "probability of trying random crops"),
     "num_crop_sampler": Parameter(1, _int(1), "how many kinds of crop there are; each tuple below has one value for each, or one for all"),
-    "min_crop_scales": Parameter((0.0,), _zeros, "least scale of the crop: the root of its share of the area"),
-    "max_crop_scales": Parameter((1.0,), _ones, "largest scale of the crop"),
-    "min_crop_aspect_ratios": Parameter((1.0,), _ones, "least aspect ratio, width to height, of the crop"),
-    "max_crop_aspect_ratios": Parameter((1.0,), _ones, "largest aspect ratio of the crop"),
-    "min_crop_overlaps": Parameter((0.0,), _zeros, "least intersection over union of crop and an object"),
-    "max_crop_overlaps": Parameter((1.0,), _ones, "largest intersection over union of crop and an object"),
-    "min_crop_sample_coverages": Parameter((0.0,), _zeros, "least share of the crop that an object covers"),
-    "max_crop_sample_coverages": Parameter((1.0,), _ones, "largest share of the crop that an object covers"),
-    "min_crop_object_coverages": Parameter((0.0,), _zeros, "least share of an object that the crop covers"),
-    "max_crop_object_coverages": Parameter((1.0,), _ones, "largest share of an object that the crop covers"),
+    "min_crop_scales": Parameter((0.0,), _nonnegative, "least scale of the crop: the root of its share of the area"),
+    "max_crop_scales": Parameter((1.0,), _nonnegative, "largest scale of the crop"),
+    "min_crop_aspect_ratios": Parameter((1.0,), _nonnegative, "least aspect ratio, width to height, of the crop"),
+    "max_crop_aspect_ratios": Parameter((1.0,), _nonnegative, "largest aspect ratio of the crop"),
+    "min_crop_overlaps": Parameter((0.0,), _nonnegative, "least intersection over union of crop and an object"),
+    "max_crop_overlaps": Parameter((1.0,), _nonnegative, "largest intersection over union of crop and an object"),
+    "min_crop_sample_coverages": Parameter((0.0,), _nonnegative, "least share of the crop that an object covers"),
+    "max_crop_sample_coverages": Parameter((1.0,), _nonnegative, "largest share of the crop that an object covers"),
+    "min_crop_object_coverages": Parameter((0.0,), _nonnegative, "least share of an object that the crop covers"),
+    "max_crop_object_coverages": Parameter((1.0,), _nonnegative, "largest share of an object that the crop covers"),
     "max_crop_trials": Parameter((25,), _numbers(_int(0)), "how often each kind of crop is tried"),
     "crop_emit_mode": Parameter("center", _choice("center", "overlap"), "objects left out of a crop: center: those whose "
                                 "middle is outside; overlap: those of which less than emit_overlap_thresh is inside"),
