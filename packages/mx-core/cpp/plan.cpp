@@ -32,13 +32,20 @@ void wait_released(Wait wait) {
   PyEval_RestoreThread(state);
 }
 
-// How far Python may run ahead of the workers. Each queued operation holds its arrays in memory.
+// How far Python may run ahead of the workers: operations, and bytes of the new arrays that they
+// wait to fill. A training loop that never looks at a result would hold the arrays of many steps
+// otherwise, and touch new memory (page faults: half of the time of a small network) where it could
+// reuse its own.
 constexpr uint64_t kMostPending = 1000;
+constexpr uint64_t kMostPendingBytes = 128 << 20;
+std::atomic<uint64_t> pending_bytes{0};
 
 void limit_queue() {
   Engine &engine = Engine::get();
-  if (engine.pending() < kMostPending) return;
-  wait_released([&] { engine.wait_pending(kMostPending / 2, signal_pending); });
+  uint64_t pending = engine.pending();
+  if (pending < kMostPending && pending_bytes.load(std::memory_order_relaxed) < kMostPendingBytes)
+    return;
+  wait_released([&] { engine.wait_pending(pending / 2, signal_pending); });
 }
 
 // Python objects of plans that died on a worker wait here for a thread that holds the GIL.
@@ -75,8 +82,8 @@ struct Scratch {
   Scratch(Device *d, size_t n) : device(d), bytes(n) {
     if (n) data = d->pool->allocate(n);
   }
-  Scratch(Scratch &&o) noexcept
-      : device(o.device), data(std::exchange(o.data, nullptr)), bytes(o.bytes) {}
+  Scratch(const Scratch &) = delete;
+  Scratch &operator=(const Scratch &) = delete;
   ~Scratch() {
     if (data) device->pool->release(data, bytes);
   }
@@ -157,8 +164,9 @@ std::string types_text(const Plan &plan) {
 class PlanRun : public Operation {
  public:
   PlanRun(Plan &plan, const Tensor *const *ins, const Tensor *outs, const mx_scalar *scalars,
-          Scratch scratch, Random random)
-      : plan_(&plan), scratch_(std::move(scratch)), random_(random), line_(python_line()) {
+          uint64_t new_bytes, Random random)
+      : plan_(&plan), new_bytes_(new_bytes), random_(random), line_(python_line()) {
+    pending_bytes.fetch_add(new_bytes_, std::memory_order_relaxed);
     size_t n_in = plan.inputs.size(), n_out = plan.outputs.size();
     pointers_.resize(n_in + n_out + plan.slots.size());
     chunks_.reserve(n_in + n_out);
@@ -167,9 +175,12 @@ class PlanRun : public Operation {
       if (plan.outputs[i]) keep(n_in + i, outs[i]);
     scalars_.assign(scalars, scalars + plan.n_scalars);
   }
+  ~PlanRun() override { pending_bytes.fetch_sub(new_bytes_, std::memory_order_relaxed); }
   void run() override {
+    // Taken here, not when the run is queued: all queued runs share what one needs.
+    Scratch scratch(plan_->device, plan_->arena_bytes + plan_->workspace_bytes);
     try {
-      run_steps(*plan_.get(), pointers_.data(), static_cast<char *>(scratch_.data), scalars_.data(),
+      run_steps(*plan_.get(), pointers_.data(), static_cast<char *>(scratch.data), scalars_.data(),
                 random_);
       synchronize();
     } catch (const KernelError &e) {
@@ -195,7 +206,7 @@ class PlanRun : public Operation {
   std::vector<void *> pointers_;
   std::vector<Ref<Chunk>> chunks_;
   std::vector<mx_scalar> scalars_;
-  Scratch scratch_;
+  uint64_t new_bytes_;  // of outputs made for this run
   Random random_;
   PythonLine line_;
 };
@@ -262,8 +273,8 @@ bool covers_chunk(const Tensor &t) {
   return t.offset == 0 && static_cast<size_t>(t.type->bytes) == t.chunk->bytes;
 }
 
-void push_plan(Plan &plan, const Tensor *const *ins, Tensor *outs, const mx_scalar *scalars,
-               Random random) {
+void push_plan(Plan &plan, const Tensor *const *ins, Tensor *outs, const bool *given,
+               const mx_scalar *scalars, Random random) {
   limit_queue();
   std::vector<Var *> reads, writes;
   for (size_t i = 0; i < plan.inputs.size(); ++i) reads.push_back(&ins[i]->chunk->var);
@@ -272,8 +283,11 @@ void push_plan(Plan &plan, const Tensor *const *ins, Tensor *outs, const mx_scal
     if (!covers_chunk(t))
       reads.push_back(&t.chunk->var);  // a part written does not mend a failed whole
   });
-  Scratch scratch(plan.device, plan.arena_bytes + plan.workspace_bytes);
-  auto run = std::make_unique<PlanRun>(plan, ins, outs, scalars, std::move(scratch), random);
+  uint64_t new_bytes = 0;
+  for (size_t j = 0; j < plan.outputs.size(); ++j)
+    if (plan.outputs[j] && !given[j] && plan.aliases[j].input < 0)
+      new_bytes += static_cast<uint64_t>(plan.outputs[j]->bytes);
+  auto run = std::make_unique<PlanRun>(plan, ins, outs, scalars, new_bytes, random);
   Engine::get().push(std::move(run), plan.device->lane, reads, writes);
 }
 
@@ -327,7 +341,7 @@ void run_plan(Plan &plan, const Tensor *const *ins, Tensor *outs, const mx_scala
              ready(plan, ins, outs, given.data())) {
     run_inline(plan, ins, outs, scalars, random);
   } else {
-    push_plan(plan, ins, outs, scalars, random);
+    push_plan(plan, ins, outs, given.data(), scalars, random);
   }
   for (auto &[j, wanted] : detours) {
     copy_tensor(outs[j], wanted);
