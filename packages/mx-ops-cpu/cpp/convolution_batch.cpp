@@ -3,13 +3,16 @@
 // nor the width of the image need to be multiples of anything. For the sizes that oneDNN pads much,
 // see Note [convolution layouts]. The images are transposed on the way in and out, group by group,
 // in scratch that stays in the second-level cache.
+#include "families.h"
+
+#if defined(__x86_64__)
+
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
 #include "avx512.h"
 #include "convolution.h"
-#include "families.h"
 #include "in_float32.h"
 #include "parallel.h"
 
@@ -402,3 +405,9 @@ std::vector<mx_kernel> image_batch_kernels() {
 }
 
 }  // namespace mx::cpu
+
+#else
+
+std::vector<mx_kernel> mx::cpu::image_batch_kernels() { return {}; }
+
+#endif

@@ -2,21 +2,23 @@
 // for AVX-512, directly on MXNet's arrays: oneDNN pads channels and filters to its blocks and
 // spends more time on reordering such outputs than on arithmetic. A row of outputs, or of their
 // gradients, is a few vectors; four filters share every vector of the image.
+#include "families.h"
+
+#if defined(__x86_64__)
+
 #include <algorithm>
 #include <vector>
 
 #include "avx512.h"
 #include "convolution.h"
-#include "families.h"
 #include "in_float32.h"
 #include "parallel.h"
 
 namespace mx::cpu {
 namespace {
 
-constexpr int64_t kFilters = 4;  // that run side by side
-constexpr int64_t kMostWide =
-    6;  // columns of a kernel whose sums fit the registers for four filters
+constexpr int64_t kFilters = 4;   // that run side by side
+constexpr int64_t kMostWide = 6;  // kernel columns: their sums for four filters fit the registers
 
 // The geometry with its padded image: rows that every vector of outputs can read in full.
 struct FewShape {
@@ -244,3 +246,9 @@ std::vector<mx_kernel> few_channel_kernels() {
 }
 
 }  // namespace mx::cpu
+
+#else
+
+std::vector<mx_kernel> mx::cpu::few_channel_kernels() { return {}; }
+
+#endif
