@@ -68,6 +68,11 @@ def _all_equal(node: SymbolNode, inputs: list[Shape], outputs: list[Shape]) -> N
     outputs[0] = _meet(outputs[0], common)
 
 
+def _where(node: SymbolNode, inputs: list[Shape], outputs: list[Shape]) -> None:
+    common = _meet(_meet(outputs[0], inputs[1]), inputs[2])
+    inputs[1], inputs[2], outputs[0] = _meet(inputs[1], common), _meet(inputs[2], common), _meet(outputs[0], common)
+
+
 def _concat(node: SymbolNode, inputs: list[Shape], outputs: list[Shape]) -> None:
     axis = node.params["dim"]
     common: Shape = None
@@ -111,6 +116,7 @@ def _without_axis(node: SymbolNode, inputs: list[Shape], outputs: list[Shape]) -
 _RULES: dict[str, _Rule] = {
     "FullyConnected": _fully_connected,
     "Concat": _concat,
+    "where": _where,
     **dict.fromkeys(("Convolution", "Deconvolution", "Pooling"), _batch),
     "pick": _without_axis,
     "softmax": _without_axis,

@@ -344,7 +344,7 @@ class ZoneoutCell(ModifierCell):
     def __call__(self, inputs: Symbol, states: list[Symbol]) -> tuple[Symbol, list[Symbol]]:
         output, after = self.base_cell(inputs, states)
         if self.zoneout_outputs:
-            before = symbol.zeros_like(output) if self.prev_output is None else self.prev_output
+            before = symbol.zeros((0, 0)) if self.prev_output is None else self.prev_output
             output = _mix(self.zoneout_outputs, output, before)
         if self.zoneout_states:
             after = [_mix(self.zoneout_states, new, old) for new, old in zip(after, states, strict=True)]

@@ -161,9 +161,9 @@ class ConvGRUCell(_ConvCell):
     def __call__(self, inputs: Symbol, states: list[Symbol]) -> tuple[Symbol, list[Symbol]]:
         name = self._next_name()
         i2h, h2h = self._products(inputs, states[0], name)
-        axis = self._channel_axis
-        i2h_r, i2h_z, i2h_o = symbol.SliceChannel(i2h, num_outputs=3, axis=axis, name=f"{name}_i2h_slice")
-        h2h_r, h2h_z, h2h_o = symbol.SliceChannel(h2h, num_outputs=3, axis=axis, name=f"{name}_h2h_slice")
+        parts = {"num_outputs": 3, **({} if self._channel_axis == 1 else {"axis": self._channel_axis})}
+        i2h_r, i2h_z, i2h_o = symbol.SliceChannel(i2h, name=f"{name}_i2h_slice", **parts)
+        h2h_r, h2h_z, h2h_o = symbol.SliceChannel(h2h, name=f"{name}_h2h_slice", **parts)
         reset = symbol.Activation(i2h_r + h2h_r, act_type="sigmoid", name=f"{name}_r_act")
         update = symbol.Activation(i2h_z + h2h_z, act_type="sigmoid", name=f"{name}_z_act")
         new = activate(i2h_o + reset * h2h_o, self._activation, name=f"{name}_h_act")

@@ -137,6 +137,8 @@ class FusedRNNCell(BaseRNNCell):
         )
         outputs = rnn[0] if self._get_next_state else rnn
         after = [rnn[i + 1] for i in range(len(self.state_info))] if self._get_next_state else []
+        for state in after:
+            state._set_attr(__layout__="LNC")
         if axis == 1:
             outputs = symbol.swapaxes(outputs, dim1=0, dim2=1)
         return as_sequence(length, outputs, layout, merge_outputs)[0], after
