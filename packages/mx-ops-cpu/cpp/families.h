@@ -37,6 +37,7 @@ std::vector<mx_kernel> deformable_kernels();
 std::vector<mx_kernel> proposal_kernels();
 std::vector<mx_kernel> position_sensitive_kernels();
 std::vector<mx_kernel> fourier_kernels();
+std::vector<mx_kernel> rotated_kernels();
 
 const mx_kernel_table& kernel_table();
 const mx_device& device();

@@ -14,7 +14,7 @@ std::vector<mx_kernel> all_kernels() {
         pooling_kernels,    normalization_kernels, layer_norm_kernels,  softmax_kernels,
         recurrent_kernels,  ctc_kernels,           sampling_kernels,    region_kernels,
         detection_kernels,  deformable_kernels,    proposal_kernels,    position_sensitive_kernels,
-        fourier_kernels}) {
+        fourier_kernels,    rotated_kernels}) {
     const std::vector<mx_kernel> kernels = family();
     all.insert(all.end(), kernels.begin(), kernels.end());
   }

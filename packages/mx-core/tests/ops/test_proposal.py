@@ -131,9 +131,28 @@ def deformable_ps_pooled(data, rois, trans=None, *, spatial_scale, output_dim, g
     return y
 
 
+def rotated(data, rois, pooled_size, spatial_scale, sampling_ratio=-1):
+    y = np.zeros((len(rois), data.shape[1], *pooled_size))
+    h, w = data.shape[2:]
+    for r, (image, *box, degrees) in enumerate(rois):
+        cx, cy, width, height = np.array(box) * spatial_scale
+        size, angle = np.maximum([height, width], 1), math.radians(degrees)
+        count = [sampling_ratio if sampling_ratio > 0 else math.ceil(s / n) for s, n in zip(size, pooled_size, strict=True)]
+        for a, b, i, j in itertools.product(*map(range, pooled_size), *map(range, count)):
+            down, right = ((np.array([a, b]) + (np.array([i, j]) + 0.5) / count) / pooled_size - 0.5) * size
+            at_y = cy + down * math.cos(angle) - right * math.sin(angle)
+            at_x = cx + right * math.cos(angle) + down * math.sin(angle)
+            if -1 <= at_y <= h and -1 <= at_x <= w:
+                for k in range(data.shape[1]):
+                    y[r, k, a, b] += between(data[int(image), k], at_y, at_x) / math.prod(count)
+    return y
+
+
+TURNED = fixed([[0, 6, 5, 8, 4, 30], [1, 4.2, 6.4, 3, 9, -75], [1, 12, 0, 6, 6, 190], [0, 3, 3, 0.2, 0.3, 0]], "float64")
 DATA = normal((2, 8, 6, 7))
 ROIS = fixed([[0, 0, 0, 12, 11], [1, 2, 3, 9, 8], [0, 5, 5, 5, 5], [1, -4, -3, 20, 30]], "float64")
 POOL = {"spatial_scale": 0.5, "output_dim": 2, "pooled_size": 2}
+TURN = {"pooled_size": (2, 3), "spatial_scale": 0.5}
 DEFORMABLE = {"spatial_scale": 0.5, "output_dim": 2, "group_size": 2, "pooled_size": 3}
 SHIFTED = {**DEFORMABLE, "part_size": 2, "sample_per_part": 3, "trans_std": 0.13}
 
@@ -150,6 +169,9 @@ CASES = [
         ((DATA, ROIS, normal((4, 3, 2, 2))), SHIFTED, "trans must be (r, 2 k, part_size, part_size)"), ((DATA, ROIS), SHIFTED, "takes trans, or no_trans=True")]),
     OpCase("_contrib_DeformablePSROIPooling", deformable_ps_pooled, [(DATA, ROIS)], [{**DEFORMABLE, "no_trans": True, "sample_per_part": 2}],
            dtypes=("float64",), id="DeformablePSROIPooling-still"),
+    OpCase("_contrib_RROIAlign", rotated, [(DATA, TURNED), (DATA, empty((0, 6)))], [TURN, {**TURN, "sampling_ratio": 2}], dtypes=("float64",), errors=[
+        ((DATA, ROIS), TURN, "rois must be (r, 6)"), ({**TURN, "pooled_size": (2,)}, "pooled_size must be (h, w)")]),
+    OpCase("_contrib_RROIAlign", rotated, [(DATA, fixed(TURNED.draw(None, None)))], [{**TURN, "sampling_ratio": 2}], dtypes=("float32",), gradient=False, id="RROIAlign-float32"),
 ]  # fmt: skip
 
 
@@ -172,5 +194,7 @@ def test_any_numbers_are_survived(bad):
         w = contrib.DeformableConvolution(x, mx.nd.full((2, 2, 6, 7), bad), mx.nd.ones((1, 8, 1, 1)), kernel=(1, 1), num_filter=1, no_bias=True)
         total = y.sum() + z.sum() + w.sum()
     total.backward()
+    turned = mx.nd.array([[0, bad, 1, 3, 3, bad], [bad, 0, 0, 2, 2, 1], [1, bad, bad, bad, bad, bad]])
+    assert contrib.RROIAlign(x, turned, pooled_size=(2, 2), spatial_scale=1.0, sampling_ratio=2).asnumpy().shape == (3, 8, 2, 2)
     assert contrib.Proposal(scores, deltas, info, **FEW).asnumpy().shape == (12, 5)
     assert x.grad.asnumpy().shape == x.shape

@@ -1,10 +1,10 @@
-"""Regions that a network proposes, Proposal and MultiProposal; position-sensitive pooling of regions."""
+"""Regions that a network proposes, Proposal and MultiProposal; pooling of regions: position-sensitive, and of turned ones."""
 
 from __future__ import annotations
 
 from ..dtypes import name_of
 from ..errors import DTypeError, ParameterError, ShapeError
-from ..op import Floats, NonNegative, Positive, Range, Tensor, op
+from ..op import Floats, NonNegative, Positive, Range, Shape, Tensor, op
 from .spatial import require_image
 
 # -- proposals ---------------------------------------------------------------------------------------------------------
@@ -240,4 +240,67 @@ def DeformablePSROIPooling(
     return F._ps_roi_pooling(
         data, rois, trans, spatial_scale=spatial_scale, output_dim=output_dim, group_size=group_size,
         pooled_size=pooled_size, part_size=part_size, samples=sample_per_part, trans_std=trans_std,
+    )  # fmt: skip
+
+
+# -- turned regions ----------------------------------------------------------------------------------------------------
+
+
+@op
+def _rotated_roi_align(
+    F, data: Tensor, rois: Tensor, *, shape: Shape, spatial_scale: float, sampling_ratio: int
+) -> Tensor:
+    """RROIAlign of checked inputs to this shape."""
+
+
+@_rotated_roi_align.infer
+def _(t, data, rois, *, shape):
+    return t.out(shape, data.dtype)
+
+
+@_rotated_roi_align.grad
+def _(F, dy, y, data, rois, *, shape, **params):
+    return F._rotated_roi_align_backward(dy, rois, shape=data.shape, **params), None
+
+
+@op
+def _rotated_roi_align_backward(
+    F, dy: Tensor, rois: Tensor, *, shape: Shape, spatial_scale: float, sampling_ratio: int
+) -> Tensor:
+    """The gradient of RROIAlign by data of this shape."""
+
+
+@_rotated_roi_align_backward.infer
+def _(t, dy, rois, *, shape):
+    return t.out(shape, dy.dtype)
+
+
+@op(name="_contrib_RROIAlign")
+def RROIAlign(
+    F, data: Tensor, rois: Tensor, *, pooled_size: Positive[Shape], spatial_scale: float,
+    sampling_ratio: Range[int, -(2**31), 64] = -1,
+) -> Tensor:  # fmt: skip
+    """ROIAlign of regions that are turned around their centers.
+
+    data: (n, c, h', w').  rois: (r, 6), rows of image number, center x, y, width, height and angle in degrees.
+    pooled_size: (h, w).  spatial_scale: factor from rois' coordinates to data's pixels.  sampling_ratio: samples along
+    each side of a bin; as many as it has pixels by default.
+    Returns (r, c, h, w); a region of an image that does not exist gives 0.
+
+    Source: Ma et al. 2018.
+    """
+    name = "_contrib_RROIAlign"
+    require_image(name, data)
+    if rois.ndim != 2 or rois.shape[1] != 6:
+        msg = f"[{name}] rois must be (r, 6): image number, center x, y, width, height, degrees, got {rois.shape}"
+        raise ShapeError(msg)
+    if rois.dtype != data.dtype:
+        msg = f"[{name}] rois must have data's element type {name_of(data.dtype)}, got {name_of(rois.dtype)}"
+        raise DTypeError(msg)
+    if len(pooled_size) != 2:
+        msg = f"[{name}] pooled_size must be (h, w), got {pooled_size}"
+        raise ParameterError(msg)
+    return F._rotated_roi_align(
+        data, rois, shape=(rois.shape[0], data.shape[1], *pooled_size), spatial_scale=spatial_scale,
+        sampling_ratio=sampling_ratio,
     )  # fmt: skip
