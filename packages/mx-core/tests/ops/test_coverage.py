@@ -27,6 +27,8 @@ PARTS = frozenset(
     "_bilinear_resize _bilinear_resize_backward _bilinear_sampler _bilinear_sampler_backward _correlation "
     "_correlation_backward _ctc_loss _ctc_loss_backward _recurrent _recurrent_backward _roi_align _roi_align_backward "
     "_roi_pooling _roi_pooling_backward _unpacked "
+    "_deformable_columns _deformable_columns_backward _fourier _proposal _ps_roi_pooling _ps_roi_pooling_backward "
+    "_rotated_roi_align _rotated_roi_align_backward "
     "_layer_norm _layer_norm_backward _log_softmax_backward _softmax_backward "
     "_draw _draw_each _exponential_rate _extract_part _inverse _multinomial _place_part".split()
 )
