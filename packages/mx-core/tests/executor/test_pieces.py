@@ -194,3 +194,11 @@ def test_groups_of_nodes_run_on_their_devices():
     assert exe.grad_dict["fc1_weight"].context == mx.cpu(0)
     for plain, placed in zip(*made, strict=True):
         np.testing.assert_allclose(placed, plain, rtol=1e-5, atol=1e-6)
+
+
+def test_a_piece_without_inputs_runs_in_the_executors_context():
+    mask = mx.sym.contrib.boolean_mask(mx.sym.arange(0, 4), mx.sym.ones((4,)))
+    executor = mask.bind(mx.cpu(1), {})
+    out = executor.forward()[0]
+    assert out.context == mx.cpu(1)
+    assert out.asnumpy().tolist() == [0.0, 1.0, 2.0, 3.0]

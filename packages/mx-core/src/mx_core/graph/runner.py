@@ -13,6 +13,7 @@ array([2., 4.], dtype=float32)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -76,20 +77,22 @@ class Runner:
         """The outputs. out: arrays to write them to; a graph that runs in pieces makes new ones. ctx: where a graph
         without inputs runs."""
         if self._call is None:
-            return self._run_pieces(arrays)
+            return self._run_pieces(arrays, ctx)
         options = {} if out is None else {"out": out}
         if not arrays:
             options["ctx"] = ctx
         result = self._call(*arrays, **options)
         return result if result.__class__ is list else [result]
 
-    def _run_pieces(self, arrays: Sequence[Any]) -> list[Any]:
+    def _run_pieces(self, arrays: Sequence[Any], ctx: Any) -> list[Any]:
         values: dict[Entry, Any] = dict(zip(self._slots, arrays, strict=True))
         for piece, call in self._pieces:
             given = [values[entry] for entry in piece.inputs]
             if piece.place is not None:
                 given = [array.as_in_context(piece.place) for array in given]
-            result = call(given) if piece.op is None else call(*given)
+            where: Any = nullcontext() if given else piece.place or ctx or nullcontext()
+            with where:  # a piece without inputs runs where it is told to
+                result = call(given) if piece.op is None else call(*given)
             values.update(zip(piece.outputs, result if result.__class__ is list else [result], strict=True))
         return [values[entry] if entry[0].op is not None else _copied(values[entry]) for entry in self.outputs]
 
