@@ -35,7 +35,8 @@ import numpy as np
 
 __all__ = ["Case", "Failure", "find_failures", "make_case", "operator_names", "run_case"]
 
-SECONDS = 5.0  # of CPU time for a case
+SANITIZED = "san.so" in os.environ.get("LD_PRELOAD", "")
+SECONDS = 30.0 if SANITIZED else 5.0  # of CPU time for a case
 SILENCE = 90.0  # seconds of a wall clock without a word from a worker: it hangs
 MEMORY = 2 << 30
 DEATHS = 3  # of one operator, after which the rest of its cases are skipped
@@ -488,7 +489,7 @@ def _work(operators: list[str], start: int, cases: int) -> None:
     import resource
 
     faulthandler.enable()
-    if "san.so" not in os.environ.get("LD_PRELOAD", ""):
+    if not SANITIZED:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     for name in operators:
         for number in range(start, cases):
