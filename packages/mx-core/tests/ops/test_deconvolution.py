@@ -79,6 +79,8 @@ CASES = [
     case("3d", (1, 2, 2, 3, 3), (2, 3, 2, 2, 3), {"kernel": (2, 2, 3), "stride": (2, 1, 1)}),
     case("nhwc", (2, 4, 3, 5), (5, 3, 3, 4), {"kernel": (3, 3), "layout": "NHWC"}),
     case("empty", (0, 3, 4, 5), (3, 4, 3, 3), {"kernel": (3, 3)}),
+    OpCase("LRN", lrn, [normal((2, 300, 2))], [{"nsize": 259, "alpha": 0.5}, {"nsize": 701, "alpha": 0.5}], id="LRN-wide",
+           tol={"float16": 8e-3}),
     OpCase("LRN", lrn, [normal((2, 7, 3, 2)), normal((2, 3)), empty((0, 3, 2, 2))],
            [{"nsize": 5}, {"nsize": 1, "alpha": 1.0}, {"nsize": 3, "alpha": 0.5, "beta": 0.6, "knorm": 1.0}, {"nsize": 31}],
            tol={"float16": 8e-3},

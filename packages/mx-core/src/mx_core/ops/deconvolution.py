@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..dtypes import FLOAT64
 from ..errors import ParameterError, ShapeError
 from ..op import Enum, NonNegative, Positive, Shape, Tensor, op
 from ._shapes import COMPOSED
@@ -143,6 +144,24 @@ def _(t, data, weight, bias, *, kernel, stride, dilate, pad, adj, target_shape, 
     return t.out((data.shape[0], *space, num_filter) if last else (data.shape[0], num_filter, *space), dtype)
 
 
+_WIDE = 256  # channels: a pooling does this work for every output
+
+
+def _wide_sums(F, squares, half):
+    """Sums over the half channels (axis 2) before and after each: differences of running sums, in float64."""
+    c = squares.shape[2]
+    dtype = squares.dtype
+    running = F._cumsum(F._cast(squares, dtype=FLOAT64), axis=2, reverse=False)
+    last = F.slice_axis(running, axis=2, begin=c - 1, end=c)
+    if half >= c - 1:
+        return F._cast(F._broadcast(last, shape=squares.shape), dtype=dtype)
+    ends = F._broadcast(last, shape=(*squares.shape[:2], half, squares.shape[3]))
+    upper = F.concat(F.slice_axis(running, axis=2, begin=half, end=c), ends, dim=2)
+    start = F.zeros((*squares.shape[:2], half + 1, squares.shape[3]), dtype=FLOAT64)
+    lower = F.concat(start, F.slice_axis(running, axis=2, begin=0, end=c - half - 1), dim=2)
+    return F._cast(upper - lower, dtype=dtype)
+
+
 @op
 def LRN(
     F, data: Tensor, *, alpha: float = 1e-4, beta: float = 0.75, knorm: float = 2.0, nsize: Positive[int]
@@ -166,6 +185,8 @@ def LRN(
     reach = min(nsize, 2 * c + 1)  # a window over more channels on both sides holds no more
     if nsize == 1 or data.size == 0:
         squares = F.square(rows)
+    elif reach > _WIDE:
+        squares = _wide_sums(F, F.square(rows), nsize // 2)
     else:
         squares = F._pooling(
             F.square(rows), shape=rows.shape, kernel=(reach, 1), stride=(1, 1), pad=(reach // 2, 0), pool_type="sum",
