@@ -15,6 +15,7 @@ import pickle
 import socket
 import tempfile
 import weakref
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -98,11 +99,13 @@ class _Block:
         self.file = file
         self.size = size
         self.slot = slot
-        self.owner: weakref.ref[_Owner] | None = None
+        self.owner: _Lent | None = None
 
-    def lend(self, states: memoryview | None = None) -> _Owner:
-        owner = _Owner(self, states)
-        self.owner = weakref.ref(owner)
+    def lend(self, gone: deque[_Lent] | None = None) -> _Owner:
+        """gone: where the reference to the owner is put when it goes."""
+        owner = _Owner(self)
+        self.owner = _Lent(owner, None if gone is None else gone.append)
+        self.owner.slot = self.slot
         return owner
 
     def close_file(self) -> None:
@@ -115,17 +118,23 @@ class _Block:
             os.close(self.file)
 
 
+# Note [no Python when arrays go]
+# An array may go anywhere in the program, and a KeyboardInterrupt that is raised inside of a __del__ is lost. So nothing
+# of ours runs then: the reference puts itself on a list, in C, and its slot is marked free at the next message.
+
+
 class _Owner:
-    """What the arrays over a block keep alive; when it goes, its slot is marked free for the worker."""
+    """What the arrays over a block keep alive. See Note [no Python when arrays go]."""
 
-    def __init__(self, block: _Block, states: memoryview | None) -> None:
+    def __init__(self, block: _Block) -> None:
         self.block = block
-        self.states = states
-        self.process = os.getpid()
 
-    def __del__(self) -> None:
-        if self.states is not None and self.block.slot >= 0 and os.getpid() == self.process:
-            self.states[self.block.slot] = _FREE
+
+class _Lent(weakref.ref):  # type: ignore[type-arg]
+    """A reference to an owner. slot: its block's, or -1."""
+
+    __slots__ = ("slot",)
+    slot: int
 
 
 class _Region:
@@ -253,9 +262,19 @@ class Blocks:
         install_methods()
         self._states = states
         self._blocks: dict[int, _Block] = {}
+        self._gone: deque[_Lent] = deque()
+        self._process = os.getpid()
+
+    def _mark_free(self) -> None:
+        """Tells the worker which slots it may use again; a fork of this process tells nothing."""
+        while self._gone:
+            slot = self._gone.popleft().slot
+            if slot >= 0 and os.getpid() == self._process:
+                self._states[slot] = _FREE
 
     def adopt(self, described: list[tuple[int, int, bool]], files: list[int]) -> list[_Owner | None]:
-        """The owners of the blocks of a message; a block is free again when its owner goes."""
+        """The owners of the blocks of a message; a block is free again at the first message after its owner goes."""
+        self._mark_free()
         owners: list[_Owner | None] = []
         coming = iter(files)
         for slot, size, is_new in described:
@@ -269,7 +288,7 @@ class Blocks:
                     self._blocks[slot] = block
             else:
                 block = self._blocks[slot]
-            owners.append(block.lend(self._states))
+            owners.append(block.lend(self._gone))
         return owners
 
 
