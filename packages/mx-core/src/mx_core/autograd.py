@@ -261,3 +261,17 @@ class Function:
     def _require(self, method: str) -> NoReturn:
         msg = f"[{type(self).__name__}] a subclass of autograd.Function must define {method}"
         raise MXNetError(msg)
+
+
+def __getattr__(name: str) -> Any:
+    """Names that MXNet's module has from elsewhere."""
+    if name == "Symbol":
+        from .symbol import Symbol
+
+        return Symbol
+    if name == "MXCallbackList":
+        from .base import MXCallbackList
+
+        return MXCallbackList
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

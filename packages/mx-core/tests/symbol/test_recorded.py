@@ -74,3 +74,10 @@ def test_refusals():
         y = Same()(x)
     with pytest.raises(MXNetError, match="a function written in Python"):
         mx.autograd.get_symbol(y)
+
+
+def test_names_of_other_modules():
+    assert mx.autograd.Symbol is mx.sym.Symbol
+    assert mx.autograd.MXCallbackList is mx.operator.MXCallbackList
+    with pytest.raises(AttributeError, match="has no attribute 'symbol'"):
+        mx.autograd.symbol  # noqa: B018
