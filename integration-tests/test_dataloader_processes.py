@@ -15,6 +15,7 @@ FULL = os.environ.get("MX_TEST_FULL") == "1"
 
 PROGRAM = """
 import os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background inherit an ignored one
 import mxnet as mx
 from mxnet import nd, gluon
 
