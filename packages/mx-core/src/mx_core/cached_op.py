@@ -27,9 +27,9 @@ class CachedOp:
 
     def __init__(self, sym: Symbol, flags: Any = ()) -> None:
         self._runner = runner_of(sym)
-        self._names = [name for name in sym.list_inputs()]
-        inputs = [*self._runner.argument_names, *self._runner.state_names]
-        self._order = [self._names.index(name) for name in inputs]
+        variables = [node for node in self._runner.nodes if node.op is None]
+        self._names = [node.name for node in variables]
+        self._order = [variables.index(node) for node in (*self._runner.arguments, *self._runner.states)]
 
     def __call__(self, *args: NDArray, **kwargs: Any) -> Any:
         """The output, or a list of them. args: arrays in the order of ``sym.list_inputs()``. out: where to write."""
@@ -41,10 +41,11 @@ class CachedOp:
             msg = f"[CachedOp] takes {len(self._names)} arrays ({', '.join(self._names)}), got {len(args)}"
             raise DTypeError(msg)
         given = [args[number] for number in self._order]
-        wanted = out if out is None or isinstance(out, (list, tuple)) else [out]
-        made = self._runner(given, None)
-        if wanted is not None:
-            for target, value in zip(wanted, made, strict=True):
-                value.copyto(target)
+        if out is not None:
+            targets = list(out) if isinstance(out, (list, tuple)) else [out]
+            for target, value in zip(targets, self._runner(given, targets), strict=True):
+                if value is not target:  # a graph that runs in pieces makes new arrays
+                    value.copyto(target)
             return out
+        made = self._runner(given)
         return made[0] if len(made) == 1 else made

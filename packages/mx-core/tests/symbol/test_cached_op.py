@@ -60,3 +60,8 @@ def test_wrong_calls():
         call(mx.nd.ones((2,)))
     with pytest.raises(mx.MXNetError, match=r"takes arrays and out=, got axis"):
         call(mx.nd.ones((2,)), mx.nd.ones((2,)), axis=1)
+
+
+def test_variables_of_one_name_stay_apart():
+    call = mx.nd.CachedOp(mx.sym.var("x") - mx.sym.var("x"))
+    assert call(mx.nd.array([5.0]), mx.nd.array([2.0])).asscalar() == 3.0
