@@ -79,11 +79,17 @@ def make_method(method: str, operator: str) -> Callable[..., Any]:
     return call
 
 
-def namespace(module: str, scope: dict[str, Any], *prefixes: str) -> tuple[Any, Any]:
+def _find_under(name: str, prefix: str) -> Any:
+    return find(prefix + name)
+
+
+def namespace(
+    module: str, scope: dict[str, Any], *prefixes: str, find: Callable[[str, str], Any] = _find_under
+) -> tuple[Any, Any]:
     """(``__getattr__``, ``__dir__``) of a module whose names are operators: name -> operator `prefix + name`.
 
     module: its name for messages. scope: its globals, where found operators are kept. prefixes: tried in turn; the
-    empty one serves public operators only.
+    empty one serves public operators only. find: the operator `prefix + name` of (name, prefix), or None.
     """
 
     def lookup(name: str) -> Any:
@@ -91,7 +97,7 @@ def namespace(module: str, scope: dict[str, Any], *prefixes: str) -> tuple[Any, 
             for prefix in prefixes:
                 if not prefix and name.startswith("_"):
                     continue
-                found = find(prefix + name)
+                found = find(name, prefix)
                 if found is not None:
                     scope[name] = found
                     return found

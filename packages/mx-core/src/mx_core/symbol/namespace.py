@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import OpNotAvailable
 from ..ndarray.namespace import _suggest
+from ..ndarray.namespace import namespace as _namespace
 from .compose import Operator
 
 __all__ = ["find", "namespace", "op"]
@@ -36,33 +37,5 @@ def find(name: str, prefix: str = "") -> Operator | None:
 
 
 def namespace(module: str, scope: dict[str, Any], *prefixes: str) -> tuple[Any, Any]:
-    """(``__getattr__``, ``__dir__``) of a module whose names are operators: name -> operator `prefix + name`.
-
-    As `mx_core.ndarray.namespace.namespace`, for symbols; the empty prefix serves public operators only.
-    """
-
-    def lookup(name: str) -> Any:
-        if not name.startswith("__"):
-            for prefix in prefixes:
-                if not prefix and name.startswith("_"):
-                    continue
-                found = find(name, prefix)
-                if found is not None:
-                    scope[name] = found
-                    return found
-        hint = "" if name.startswith("_") else _suggest(name, prefixes[0])
-        msg = f"module {module!r} has no attribute or operator {name!r}.{hint}"
-        raise AttributeError(msg)
-
-    def names() -> list[str]:
-        from .. import registry
-
-        served = {name for name in scope.get("__all__", ()) if name in scope}
-        for name in registry.list_ops():
-            for prefix in prefixes:
-                rest = name.removeprefix(prefix)
-                if name.startswith(prefix) and rest and (prefix or not rest.startswith("_")):
-                    served.add(rest)
-        return sorted(served)
-
-    return lookup, names
+    """As `mx_core.ndarray.namespace.namespace`, for symbols."""
+    return _namespace(module, scope, *prefixes, find=find)
