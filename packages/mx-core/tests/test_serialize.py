@@ -229,7 +229,7 @@ def test_save_through_a_link_keeps_the_link(tmp_path):
     assert mx.nd.load(str(link))[0].shape == (1,)
 
 
-def test_formats_of_plugins(tmp_path):
+def test_formats_of_plugins(tmp_path, monkeypatch):
     plugin = pytest.importorskip("mx_core.plugin", reason="1.9.1 has no plug-ins")
 
     class Text:
@@ -247,6 +247,8 @@ def test_formats_of_plugins(tmp_path):
             return {".Text": Text()}
 
     path = str(tmp_path / "arrays.text")
+    serialize = pytest.importorskip("mx_core.serialize")
+    monkeypatch.setattr(serialize, "_formats", None)  # plug-ins are asked once
     plugin.register(Answers(), "formats-of-a-test")
     try:
         mx.nd.save(path, {"a": mx.nd.array([1.0, 2.0])})
@@ -258,5 +260,6 @@ def test_formats_of_plugins(tmp_path):
         assert [file.name for file in tmp_path.iterdir()] == ["arrays.text"]
     finally:
         plugin.unregister("formats-of-a-test")
+    monkeypatch.setattr(serialize, "_formats", None)
     mx.nd.save(path, [mx.nd.array([3.0])])
     assert mx.nd.load(path)[0].asscalar() == 3.0

@@ -5,14 +5,13 @@ mx-io fills them, mx-module reads them. `reader` is how a package gets at anothe
 
 from __future__ import annotations
 
-import importlib
 from collections import namedtuple
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-__all__ = ["DataBatch", "DataDesc", "DataIter", "named_by_plugins", "reader"]
+__all__ = ["DataBatch", "DataDesc", "DataIter", "reader"]
 
 
 class DataDesc(namedtuple("DataDesc", ["name", "shape"])):  # noqa: PYI024 - MXNet's class is a named tuple of two
@@ -131,43 +130,7 @@ class DataIter:
         return None
 
 
-# -- what plug-ins bring by name -----------------------------------------------------------------------------------------
-
-
-def named_by_plugins(hook: str) -> dict[str, Any]:
-    """The answers to a hook of names, put together: name -> object or "module:attribute".
-
-    A name that two plug-ins bring is the later one's failure.
-    """
-    from . import plugin
-    from .errors import PluginError
-
-    found: dict[str, Any] = {}
-    origin: dict[str, str] = {}
-
-    def take(source: str, answer: Any) -> None:
-        for name, value in answer.items():
-            if found.get(name, value) is not value:
-                msg = f"{hook}: {name!r} of plug-in {source} is there already, from {origin[name]}"
-                raise PluginError(msg)
-        found.update(answer)
-        origin.update(dict.fromkeys(answer, source))
-
-    plugin.ask(hook, take)
-    return found
-
-
-def resolve(value: Any) -> Any:
-    """What "module" or "module:attribute" stands for; other objects are themselves.
-
-    >>> resolve("mx_core.data:DataDesc").__name__
-    'DataDesc'
-    """
-    if not isinstance(value, str):
-        return value
-    module, _, attribute = value.partition(":")
-    loaded = importlib.import_module(module)
-    return getattr(loaded, attribute) if attribute else loaded
+# -- readers of files ----------------------------------------------------------------------------------------------------
 
 
 _readers: dict[str, Any] = {}
@@ -179,11 +142,13 @@ def reader(name: str) -> Any:
     Raises PluginError, with the pip line, when no package brings it.
     """
     if name not in _readers:
-        served = named_by_plugins("mx_data_readers")
+        from . import plugin
+
+        served = plugin.named_by_plugins("mx_data_readers")
         if name not in served:
             from .errors import PluginError
 
             msg = f"reading this data needs {name!r}, which mx-io brings. pip install mx-io"
             raise PluginError(msg)
-        _readers[name] = resolve(served[name])
+        _readers[name] = plugin.resolve(served[name])
     return _readers[name]

@@ -38,9 +38,11 @@ __all__ = [
     "is_complete",
     "load_device_type",
     "lock",
+    "named_by_plugins",
     "plugins",
     "register",
     "report",
+    "resolve",
     "unregister",
 ]
 
@@ -225,6 +227,39 @@ def ask(
     'mx_core.ndarray'
     """
     return _all.ask(hook, take, within, arguments)
+
+
+def named_by_plugins(hook: str) -> dict[str, Any]:
+    """The answers to a hook of names, put together: name -> object or "module:attribute".
+
+    A name that two plug-ins bring is the later one's failure.
+    """
+    found: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+
+    def take(source: str, answer: Any) -> None:
+        for name, value in answer.items():
+            if found.get(name, value) is not value:
+                msg = f"{hook}: {name!r} of plug-in {source} is there already, from {origin[name]}"
+                raise PluginError(msg)
+        found.update(answer)
+        origin.update(dict.fromkeys(answer, source))
+
+    ask(hook, take)
+    return found
+
+
+def resolve(value: Any) -> Any:
+    """What "module" or "module:attribute" stands for; other objects are themselves.
+
+    >>> resolve("mx_core.data:DataDesc").__name__
+    'DataDesc'
+    """
+    if not isinstance(value, str):
+        return value
+    module, _, attribute = value.partition(":")
+    loaded = importlib.import_module(module)
+    return getattr(loaded, attribute) if attribute else loaded
 
 
 def ask_core(hook: str, **arguments: Any) -> Any:

@@ -112,24 +112,20 @@ def dump_array(array: NDArray) -> bytes:
     return out.getvalue()
 
 
+_formats: dict[str, Any] | None = None
+
+
 def _format_of(fname: str | os.PathLike[str]) -> Any:
     """The format that a plug-in has for files of this name (hook mx_formats), or None: MXNet's own."""
+    global _formats
     ending = os.path.splitext(os.fspath(fname))[1].lower()
     if ending in ("", ".params"):
         return None
-    from . import plugin
-    from .errors import PluginError
+    if _formats is None:
+        from .plugin import named_by_plugins
 
-    found: dict[str, Any] = {}
-
-    def take(source: str, formats: Mapping[str, Any]) -> None:
-        for key, form in formats.items():
-            if found.setdefault(key.lower(), form) is not form:
-                msg = f"the file format {key!r} of plug-in {source} is there already"
-                raise PluginError(msg)
-
-    plugin.ask("mx_formats", take)
-    return found.get(ending)
+        _formats = {key.lower(): form for key, form in named_by_plugins("mx_formats").items()}
+    return _formats.get(ending)
 
 
 @contextmanager

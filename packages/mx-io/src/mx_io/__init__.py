@@ -41,7 +41,7 @@ def __getattr__(name: str) -> Any:
 
 def _of_plugins(name: str) -> Any:
     """The data iterator that a plug-in brings under this name (hook mx_data_iters)."""
-    from mx_core.data import named_by_plugins, resolve
+    from mx_core.plugin import named_by_plugins, resolve
 
     brought = named_by_plugins("mx_data_iters")
     if name not in brought:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..data import named_by_plugins, resolve
+from ..plugin import named_by_plugins, resolve
 
 
 def _served() -> dict[str, Any]:

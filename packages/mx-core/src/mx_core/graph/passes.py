@@ -45,21 +45,12 @@ def rewriting_rules() -> dict[str, Rule]:
     """The rules of all plug-ins (hook mx_graph_passes) by name, without those in MX_DISABLE_PASSES."""
     global _rules
     if _rules is None:
-        found: dict[str, Rule] = {}
         disabled = {name.strip() for name in os.environ.get("MX_DISABLE_PASSES", "").split(",")}
-
-        def take(source: str, rules: dict[str, Rule]) -> None:
-            for name, rule in rules.items():
-                if name in found:
-                    msg = f"the graph pass {name!r} of plug-in {source} is there already; give it another name"
-                    raise PluginError(msg)
-                if name not in disabled:
-                    found[name] = rule
-
-        plugin.ask("mx_graph_passes", take)
+        found = plugin.named_by_plugins("mx_graph_passes")
+        rules = {name: rule for name, rule in found.items() if name not in disabled}
         if not plugin.is_complete():
-            return found
-        _rules = found
+            return rules
+        _rules = rules
     return _rules
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mx_core.data import named_by_plugins, resolve
 from mx_core.errors import ParameterError, PluginError
+from mx_core.plugin import named_by_plugins, resolve
 
 __all__ = ["augment", "create_augmenters", "find_augmenter", "list_augmenters", "register"]
 
