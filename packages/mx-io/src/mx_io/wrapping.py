@@ -21,7 +21,35 @@ def _state_of(owner: str, source: Any) -> Any:
     return source.state_dict()
 
 
-class ResizeIter(DataIter):
+class _OneBatch(DataIter):
+    """An iterator with a current batch, whose parts ``getdata`` and its like give."""
+
+    current_batch: DataBatch | None = None
+
+    def _current(self) -> DataBatch:
+        if self.current_batch is None:
+            msg = f"[{type(self).__name__}] there is no current batch; call iter_next() first"
+            raise ParameterError(msg)
+        return self.current_batch
+
+    def getdata(self) -> Any:
+        """The current batch's data."""
+        return self._current().data
+
+    def getlabel(self) -> Any:
+        """The current batch's labels."""
+        return self._current().label
+
+    def getindex(self) -> Any:
+        """The example numbers of the current batch."""
+        return self._current().index
+
+    def getpad(self) -> int | None:
+        """How many examples of the current batch are padding."""
+        return self._current().pad
+
+
+class ResizeIter(_OneBatch):
     """Another iterator with epochs of ``size`` batches; it starts over within an epoch where it must.
 
     reset_internal: ``reset`` resets the other iterator too.
@@ -67,30 +95,8 @@ class ResizeIter(DataIter):
         self.cur, self.current_batch = state["cur"], None
         self.data_iter.load_state_dict(state["inner"])
 
-    def _current(self) -> DataBatch:
-        if self.current_batch is None:
-            msg = "[ResizeIter] there is no current batch; call iter_next() first"
-            raise ParameterError(msg)
-        return self.current_batch
 
-    def getdata(self) -> Any:
-        """The current batch's data."""
-        return self._current().data
-
-    def getlabel(self) -> Any:
-        """The current batch's labels."""
-        return self._current().label
-
-    def getindex(self) -> Any:
-        """The example numbers of the current batch."""
-        return self._current().index
-
-    def getpad(self) -> int | None:
-        """How many examples of the current batch are padding."""
-        return self._current().pad
-
-
-class PrefetchingIter(DataIter):
+class PrefetchingIter(_OneBatch):
     """One or several iterators whose next batches are made by threads while the current ones are used.
 
     iters: iterators of equal batch size, whose data and labels are put together.  rename_data, rename_label: for each
@@ -201,28 +207,6 @@ class PrefetchingIter(DataIter):
             raise StopIteration
         assert self.current_batch is not None
         return self.current_batch
-
-    def _current(self) -> DataBatch:
-        if self.current_batch is None:
-            msg = "[PrefetchingIter] there is no current batch; call iter_next() first"
-            raise ParameterError(msg)
-        return self.current_batch
-
-    def getdata(self) -> Any:
-        """The current batch's data."""
-        return self._current().data
-
-    def getlabel(self) -> Any:
-        """The current batch's labels."""
-        return self._current().label
-
-    def getindex(self) -> Any:
-        """The example numbers of the current batch."""
-        return self._current().index
-
-    def getpad(self) -> int | None:
-        """How many examples of the current batch are padding."""
-        return self._current().pad
 
     def __del__(self) -> None:
         pool = getattr(self, "_pool", None)

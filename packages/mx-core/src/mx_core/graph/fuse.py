@@ -231,8 +231,7 @@ class _Fusion:
             for member in group
             if member.outputs[0] in self.kept or not inside.issuperset(self.readers.get(member.outputs[0], ()))
         ]
-        if len(outputs) > 1:  # in the order of the plan's outputs, where they are some
-            outputs.sort(key=lambda value: self.number.get(value, -1))
+        _sort_stored(outputs, self.number)
         params, inputs, scalars = lower_program(group, outputs)
         return Call("_pointwise", inputs, outputs, params, scalars, group)
 
@@ -251,6 +250,12 @@ class _Fusion:
         code, inputs, scalars = program.finish((data,))
         params.update(code)
         return Call("_reduce", inputs, node.outputs, params, scalars, (*(producers or ()), node))
+
+
+def _sort_stored(stored: list[Value], number: dict[Value, int]) -> None:
+    """Puts what a program stores in the order of the plan's outputs, where they are some."""
+    if len(stored) > 1:
+        stored.sort(key=lambda value: number.get(value, -1))
 
 
 def _is_one_program(graph: Graph, nodes: Sequence[Node], kept: set[Value]) -> bool:
@@ -278,9 +283,7 @@ def fuse(graph: Graph, nodes: Sequence[Node], outputs: Sequence[Value], separate
     if not separate and _is_one_program(graph, nodes, kept):
         members = [node for node in nodes if node.op is not FULL]
         stored = [node.outputs[0] for node in members if node.outputs[0] in kept]
-        if len(stored) > 1:
-            number = {value: i for i, value in enumerate(outputs)}
-            stored.sort(key=lambda value: number.get(value, -1))
+        _sort_stored(stored, {value: i for i, value in enumerate(outputs)})
         params, inputs, scalars = lower_program(members, stored)
         return [Call("_pointwise", inputs, stored, params, scalars, members)]
     fusion = _Fusion(graph, nodes, outputs, separate)
