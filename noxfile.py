@@ -124,7 +124,7 @@ def fast(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All that CI needs: style, unit tests, operator suite (synchronous and on simulated gpus too), docstring examples,
-    programs, both example plug-ins, each package installed alone. Half an hour on two cores; arguments go to pytest."""
+    programs, both example plug-ins, each package installed alone. Ten minutes on two idle cores; arguments go to pytest."""
     session.install("--quiet", *LINT_TOOLS)
     check_style(session)
     env = install(session, *PACKAGES, *EXAMPLES, tools=(*TEST_TOOLS, *DEMO_TOOLS))
